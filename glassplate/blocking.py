@@ -1,10 +1,8 @@
 """The client for synchronous code, over an event loop of its own.
 
->>> from pathlib import Path
 >>> from glassplate import blocking
 >>> with blocking.Client.from_cluster("cluster.toml") as client:
-...     receipt = client.put(Path("cat.jpg"))
-...     client.info(receipt.reference).state
+...     client.info(client.put("cat.jpg").reference).state
 'pending'
 """
 
@@ -252,6 +250,10 @@ class Client:
         """Return the scrub progress of a node, or of all nodes."""
         return self._call(self._client.scrubs(node))
 
+    def unfence(self, node: str) -> dict[str, Any]:
+        """Make a node serve its photos although it may have missed deletes."""
+        return self._call(self._client.unfence(node))
+
     def scrub(self, node: str | None = None) -> dict[str, Any]:
         """Start another scrub pass after the current one."""
         return self._call(self._client.scrub(node))
@@ -269,18 +271,17 @@ class Client:
         verify: bool = False,
     ) -> dict[str, Any]:
         """Return entries of the audit log, the latest first; days are YYYY-MM-DD, in UTC."""
-        return self._call(
-            self._client.audit(
-                since=since,
-                until=until,
-                kind=kind,
-                act=act,
-                caller=caller,
-                photo=photo,
-                limit=limit,
-                verify=verify,
-            )
+        entries = self._client.audit(
+            since=since,
+            until=until,
+            kind=kind,
+            act=act,
+            caller=caller,
+            photo=photo,
+            limit=limit,
+            verify=verify,
         )
+        return self._call(entries)
 
     def url(
         self,

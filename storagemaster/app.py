@@ -67,6 +67,7 @@ from storagemaster.operations.metrics import MasterMetrics
 from storagemaster.operations.port_health import POLL_SECONDS as PORT_POLL_SECONDS
 from storagemaster.operations.port_health import PortHealth, checked_ports
 from storagemaster.operations.scrubs import Scrubs
+from storagemaster.operations.unfencing import Unfencing
 from storagemaster.photos.batch_lookup import BatchLookup
 from storagemaster.photos.explanations import Explanations
 from storagemaster.photos.photo_search import PhotoSearch
@@ -337,12 +338,9 @@ def _operator_api(
     session: aiohttp.ClientSession,
 ) -> OperatorApi:
     responses = ViewerResponses(mirrors.cluster, ReadSigner(keys), session)
-    return OperatorApi(
-        Undeletes(mirrors, uploads),
-        PhotoSearch(mirrors),
-        Explanations(mirrors, photos, queue, responses),
-        Scrubs(mirrors),
-    )
+    explanations = Explanations(mirrors, photos, queue, responses)
+    undeletes, search = Undeletes(mirrors, uploads), PhotoSearch(mirrors)
+    return OperatorApi(undeletes, search, explanations, Scrubs(mirrors), Unfencing(mirrors))
 
 
 def _revokes(

@@ -104,6 +104,7 @@ EXPLAIN = Route(
 )
 SCRUBS = Route("GET", "/scrubs", Scope.STATUS, query=("node",))
 START_SCRUBS = Route("POST", "/scrubs", Scope.ADMIN, query=("node",), act="scrub")
+UNFENCE = Route("POST", "/nodes/{node}/unfence", Scope.ADMIN, act="unfence")
 DIFF = Route("GET", "/repairs/{volume}", Scope.ADMIN, query=("after_recall",))
 REPAIR = Route("POST", "/repairs/{volume}", Scope.ADMIN, act="repair")
 REGENERATION_SHARDS = Route("GET", "/regenerations/{volume}", Scope.ADMIN)

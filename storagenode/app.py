@@ -44,6 +44,8 @@ from volumes.sizes import size_classes
 # the kernel. For a bucket, this limits the number of parallel uploads and reads.
 WRITE_THREADS = 16
 READ_THREADS = 8
+# Comparisons list whole volumes, and neither uploads nor reads wait behind them.
+COMPARE_THREADS = 4
 # Glassplate's own headers are much shorter. The edges have the same limit.
 LINE_BYTES_MAX = 8190
 # Edges close idle connections earlier, so they never send on a connection that is closing.
@@ -60,12 +62,12 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
         OSError: A port is in use.
     """
     async with contextlib.AsyncExitStack() as stack:
-        opened = opened_store(
-            cluster, node, TombstoneProofs(keys), threads=WRITE_THREADS + READ_THREADS
-        )
+        threads = WRITE_THREADS + READ_THREADS + COMPARE_THREADS
+        opened = opened_store(cluster, node, TombstoneProofs(keys), threads=threads)
         store, marker = stack.enter_context(opened)
         writers = stack.enter_context(ThreadPoolExecutor(WRITE_THREADS, "write"))
         readers = stack.enter_context(ThreadPoolExecutor(READ_THREADS, "read"))
+        comparers = stack.enter_context(ThreadPoolExecutor(COMPARE_THREADS, "compare"))
         session = await stack.enter_async_context(
             aiohttp.ClientSession(auto_decompress=False, connector=LagFreeConnector(limit=0))
         )
@@ -82,7 +84,10 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
         audit_files = AuditFiles(store) if isinstance(store, DiskStore) else None
         upkeep = _upkeep(store, cluster.limits, readers, writers, partials, audit_files)
         # A volume that the map no longer gives to this node gets no deletes any more.
-        fence = Fence({*store.volumes} & {*cluster.volumes_on(node.id)})
+        fence = Fence(
+            {*store.volumes} & {*cluster.volumes_on(node.id)},
+            falls_after_seconds=cluster.limits.fence_seconds,
+        )
         reads = ReadApi(
             store,
             Verifier(keys, size_classes(cluster.sizes)),
@@ -104,6 +109,7 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
             upkeep,
             fence,
             writers,
+            comparers,
             partials=partials,
             audit_files=audit_files,
             recent=recent,

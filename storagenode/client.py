@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ import aiohttp
 
 from storagenode.protocol import batch_wire, routes, wire
 from storagenode.protocol.batch_wire import InMemoryFile, ReadOutcome, WriteOutcome
-from storagenode.protocol.errors import Corrupt, NodeError, Unreachable
+from storagenode.protocol.errors import Corrupt, NodeError, StillListing, Unreachable
 from storagenode.protocol.files import (
     FetchedFile,
     FileMetadata,
@@ -38,10 +38,17 @@ from volumes.photo_path import (
     render_stem,
 )
 
-# The node reads a thousand directories, perhaps from a cold disk.
-TOMBSTONES_SECONDS = 30.0
+# The node reads a thousand directories and `FILES_PER_REQUEST_MAX` files, perhaps from a cold disk.
+LISTING_SECONDS = 30.0
 # The server of a bucket copies every byte of the original.
 RELINK_SECONDS_MAX = 30.0
+
+
+OnProgress = Callable[[], Awaitable[None]]
+
+
+async def _ignore() -> None:
+    """Do nothing."""
 
 
 class NodeClient(PartialRequests, AuditRequests):
@@ -212,14 +219,28 @@ class NodeClient(PartialRequests, AuditRequests):
         await self._call(routes.CREATE_VOLUME.target(volume=volume))
 
     async def shard_digests(
-        self, volume: VolumeId, sizes: SizeFilter | None = None
+        self,
+        volume: VolumeId,
+        sizes: SizeFilter | None = None,
+        *,
+        on_progress: OnProgress = _ignore,
     ) -> dict[str, str]:
-        """Return the digest of every shard with files, or with files that match a size filter."""
+        """Return the digest of every shard with files, or with files that match a size filter.
+
+        Each request lists a part of what the node does not know, and is followed by
+        `on_progress`.
+        """
         query = wire.render_size_filter(sizes)
-        digests: dict[str, str] = await self._call(
-            routes.SHARD_DIGESTS.target(query, volume=volume)
-        )
-        return digests
+        return await self._digests(routes.SHARD_DIGESTS.target(query, volume=volume), on_progress)
+
+    async def _digests(self, target: routes.Target, on_progress: OnProgress) -> dict[str, str]:
+        while True:
+            try:
+                digests: dict[str, str] = await self._call(target, timeout_seconds=LISTING_SECONDS)
+            except StillListing:
+                await on_progress()
+            else:
+                return digests
 
     async def set_cold_tier(self, volume: VolumeId, cold_tier: ColdTier | None) -> None:
         """Record the cold tier of a volume, or that its mirrors store all sizes again."""
@@ -233,14 +254,16 @@ class NodeClient(PartialRequests, AuditRequests):
     async def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
         """Return the files of a shard, sorted by name."""
         target = routes.LIST_SHARD.target(volume=volume, shard=shard)
-        return self.proven.listed(volume, wire.parse_listing(await self._call(target)))
+        found = await self._call(target, timeout_seconds=LISTING_SECONDS)
+        return self.proven.listed(volume, wire.parse_listing(found))
 
     async def list_shards(
         self, volume: VolumeId, shards: Sequence[str]
     ) -> dict[str, tuple[ListedFile, ...]]:
         """Return the files of several shards."""
         body = json.dumps(list(shards)).encode()
-        found = await self._call(routes.LIST_SHARDS.target(volume=volume), body)
+        target = routes.LIST_SHARDS.target(volume=volume)
+        found = await self._call(target, body, timeout_seconds=LISTING_SECONDS)
         return {
             shard: self.proven.listed(volume, wire.parse_listing(rows))
             for shard, rows in found.items()
@@ -256,17 +279,17 @@ class NodeClient(PartialRequests, AuditRequests):
         target = routes.LIST_PHOTO_HINTS.target(volume=volume, photo=photo)
         return self.proven.hints(wire.parse_hints(await self._call(target)))
 
-    async def tombstone_digests(self, volume: VolumeId) -> dict[str, str]:
-        """Return the digest of the tombstones of every shard with any."""
-        target = routes.TOMBSTONE_DIGESTS.target(volume=volume)
-        digests: dict[str, str] = await self._call(target, timeout_seconds=TOMBSTONES_SECONDS)
-        return digests
+    async def tombstone_digests(
+        self, volume: VolumeId, *, on_progress: OnProgress = _ignore
+    ) -> dict[str, str]:
+        """Return the digest of the tombstones of every shard with any, as `shard_digests`."""
+        return await self._digests(routes.TOMBSTONE_DIGESTS.target(volume=volume), on_progress)
 
     async def tombstones(self, volume: VolumeId, shards: Sequence[str]) -> set[str]:
         """Return the names of all tombstones of some shards."""
         body = json.dumps(list(shards)).encode()
         target = routes.LIST_TOMBSTONES.target(volume=volume)
-        return set(await self._call(target, body, timeout_seconds=TOMBSTONES_SECONDS))
+        return set(await self._call(target, body, timeout_seconds=LISTING_SECONDS))
 
     async def lift_fence(self, volume: VolumeId, serial: str) -> None:
         """Lift the fence of a volume after the node has received all its tombstones.
@@ -274,6 +297,15 @@ class NodeClient(PartialRequests, AuditRequests):
         A serial of an earlier fence has no effect.
         """
         await self._call(routes.LIFT_FENCE.target(volume=volume, serial=serial))
+
+    async def note_lifting(self, serial: str) -> None:
+        """Keep the fence with this serial up, because this storagemaster makes progress with it."""
+        await self._call(routes.NOTE_LIFTING.target(serial=serial))
+
+    async def drop_fence(self) -> int:
+        """Drop the fence; return the number of volumes that the node serves now."""
+        fields = await self._call(routes.DROP_FENCE.target())
+        return int(fields["fallen"])
 
     async def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
         """Return the recorded digest of each of these files on the node; "" is unverified."""

@@ -120,6 +120,8 @@ class Limits:
     """Retention of deleted photos in the trash, in days."""
     audit_days: int = 400
     """Retention of the audit log, in days."""
+    fence_seconds: int = 10
+    """Time without progress after which a fence falls; 0 for never."""
     cached_info_seconds: int = 30
     """Greatest age of an entry in memcached that counts without a query to a node."""
 

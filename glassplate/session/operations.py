@@ -156,6 +156,13 @@ class Operations(ABC):
             wire.AUDIT, dict, query=query, response_seconds_min=AUDIT_SECONDS_MIN
         )
 
+    async def unfence(self, node: str) -> dict[str, Any]:
+        """Make a node serve its photos although it may have missed deletes.
+
+        The document has `node`, and `volumes`: the number of volumes that it did not serve before.
+        """
+        return await self._opened().request(wire.UNFENCE, dict, {"node": node})
+
     @abstractmethod
     def _check_permission(self, target: str) -> dict[str, Any] | None:
         """Check the permission of a request target; None if `target` is empty."""

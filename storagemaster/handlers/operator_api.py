@@ -1,4 +1,4 @@
-"""Operator routes: undelete, find, explain, and scrubs."""
+"""Operator routes: undelete, find, explain, scrubs, and fences."""
 
 import re
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from storagemaster.handlers.authorization import CALLER, URLS, Handler
 from storagemaster.handlers.path_fields import photo_in, volume_in
 from storagemaster.lifecycle.undeletes import Undeletes
 from storagemaster.operations.scrubs import Scrubs
+from storagemaster.operations.unfencing import Unfencing
 from storagemaster.photos.explanations import Explanations
 from storagemaster.photos.photo_search import PhotoSearch
 from volumes.photo_id import parse_version
@@ -27,17 +28,20 @@ class OperatorApi:
         search: PhotoSearch,
         explanations: Explanations,
         scrubs: Scrubs,
+        unfencing: Unfencing,
     ) -> None:
         self._undeletes = undeletes
         self._search = search
         self._explanations = explanations
         self._scrubs = scrubs
+        self._unfencing = unfencing
         self.handlers: Mapping[wire.Route, Handler] = {
             wire.UNDELETE: self.undelete,
             wire.FIND: self.find,
             wire.EXPLAIN: self.explain,
             wire.SCRUBS: self.scrubs,
             wire.START_SCRUBS: self.start_scrubs,
+            wire.UNFENCE: self.unfence,
         }
 
     async def undelete(self, request: web.Request) -> web.Response:
@@ -85,3 +89,9 @@ class OperatorApi:
         """Request another pass of the scrubs; return their progress before it."""
         only = request.query.get("node", "")
         return web.json_response(await self._scrubs.document(only, request_pass=True))
+
+    async def unfence(self, request: web.Request) -> web.Response:
+        """Make a node serve photos although it may have missed deletes."""
+        if request[CALLER].volumes is not None:
+            raise NotAllowed("this affects all volumes, and needs a token for all of them")
+        return web.json_response(await self._unfencing.unfence(request.match_info["node"]))

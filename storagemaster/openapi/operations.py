@@ -10,6 +10,7 @@ from storagemaster.audit.log_reader import AuditPage
 from storagemaster.errors import MasterError
 from storagemaster.openapi import parameters as p
 from storagemaster.operations.status_document import ClusterState
+from storagemaster.operations.unfencing import Unfenced
 from storagemaster.resumable.tus import PATCH_TYPE
 from storagemaster.tiering.tiering import MoveReport
 from storagemaster.uploads.form import PHOTO_FIELD, TICKET_FIELD
@@ -255,6 +256,12 @@ OPERATIONS: Mapping[wire.Route, Operation] = {
         "startScrubs",
         "Request another pass of the scrubs.",
         (Reply(200, "The progress before it.", doc.ScrubProgress),),
+    ),
+    wire.UNFENCE: Operation(
+        "unfenceNode",
+        "Let a node serve its photos although it may have missed deletes.",
+        (Reply(200, "The number of volumes that it serves since.", Unfenced),),
+        (errors.Unavailable,),
     ),
     wire.DIFF: Operation(
         "repairPlan",

@@ -37,6 +37,7 @@ PATH_FIELDS = {
         Parameter("photo", Photo, "Id of the photo."),
         Parameter("version", Version, "Version of the photo."),
         Parameter("shard", Shard, "Shard of the volume."),
+        Parameter("node", Annotated[str, {"examples": ["east-1"]}], "Id of the node."),
         Parameter(
             "upload",
             Annotated[str, {"examples": ["u1.a.eyJ2ZXJzaW9uIjoiM2Z6OHFkIn0.AAAA"]}],

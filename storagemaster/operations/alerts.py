@@ -24,6 +24,12 @@ def node_alerts(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
             alerts.append(
                 f"node {node['id']} takes no new photos: only {node['free_bytes']} bytes are free"
             )
+        if node["up"] and node["fallen_fences"]:
+            alerts.append(
+                f"node {node['id']} serves volumes whose deletes it may have missed "
+                f"({_numbers(node['fallen_fences'])}): it was down, and no storagemaster could "
+                "compare them with every mirror; start the other mirrors"
+            )
     return alerts
 
 

@@ -160,6 +160,7 @@ def _node(node: Node, view: NodeView) -> dict[str, Any]:
         "pending_hints": view.status.hints if view.status else None,
         "hints_age_seconds": view.status.hints_age_seconds if view.status else None,
         "fenced_volumes": list(view.status.fenced) if view.status else [],
+        "fallen_fences": list(view.status.fallen) if view.status else [],
     }
 
 

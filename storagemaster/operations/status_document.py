@@ -24,6 +24,8 @@ class NodeState(TypedDict):
     hints_age_seconds: float | None
     """Time since the node last held no hint; 0 without hints."""
     fenced_volumes: list[int]
+    fallen_fences: list[int]
+    """The volumes among them that the node serves although it may have missed deletes."""
     clock_difference_seconds: float | None
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from storagemaster.lifecycle.tombstone_delivery import Tombstone, TombstoneDelivery
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.strays import find_strays
+from storagenode.client import OnProgress
 from storagenode.protocol.errors import NodeError, UnprovenTombstone, Unreachable
 from storagenode.protocol.wire import HINTS_PER_LIST_MAX
 from volumes.cluster import NodeId
@@ -78,11 +79,18 @@ class FenceLifter:
         others += strays
         if not all(self._fleet.is_up(other) for other in others):
             return False
+
+        async def note_progress() -> None:
+            await self._nodes[node].note_lifting(serial)
+
         try:
-            own = await self._nodes[node].tombstone_digests(volume)
+            own = await self._nodes[node].tombstone_digests(volume, on_progress=note_progress)
             # Mirrors are independent: the tombstones of a disk do not wait for a bucket's listing.
             delivered = await asyncio.gather(
-                *(self._deliver_missed(node, volume, own, other) for other in others),
+                *(
+                    self._deliver_missed(node, volume, own, other, note_progress)
+                    for other in others
+                ),
                 return_exceptions=True,
             )
             for failure in delivered:
@@ -99,14 +107,19 @@ class FenceLifter:
         return True
 
     async def _deliver_missed(
-        self, node: NodeId, volume: VolumeId, own: Mapping[str, str], other: NodeId
+        self,
+        node: NodeId,
+        volume: VolumeId,
+        own: Mapping[str, str],
+        other: NodeId,
+        note_progress: OnProgress,
     ) -> None:
         """Deliver the tombstones that another mirror has and the node lacks.
 
         Only shards whose tombstones differ are listed. The node can get tombstones meanwhile, but
         it never loses one.
         """
-        theirs = await self._nodes[other].tombstone_digests(volume)
+        theirs = await self._nodes[other].tombstone_digests(volume, on_progress=note_progress)
         shards = sorted(shard for shard in theirs if theirs[shard] != own.get(shard))
         if not shards:
             return
@@ -125,6 +138,7 @@ class FenceLifter:
                     log.warning("a tombstone was not delivered to %s: %s", node, error)
                     return
                 await delivery.write_tombstone(node, tombstone, mtime_seconds=seconds)
+                await note_progress()
 
         await asyncio.gather(*(one(tombstone) for tombstone in missed))
 

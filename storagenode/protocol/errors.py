@@ -15,6 +15,7 @@ NodeError
 │   └── BucketUnavailable    the bucket is unreachable or refuses requests
 ├── Corrupt                  the stored bytes do not match their digest
 ├── UnprovenTombstone        a tombstone without a valid proof covers the file
+├── StillListing             the store has listed a part; the next request continues
 ├── SourceUnreachable        the source of a pull did not respond
 └── Unreachable              the node did not respond, so the outcome is unknown
 """
@@ -80,6 +81,10 @@ class UnprovenTombstone(NodeError):
     """A tombstone has no valid proof: no storagemaster wrote it, or its disk lost the proof."""
 
 
+class StillListing(NodeError):
+    """The store has listed some more shards of a volume. The next request continues."""
+
+
 class SourceUnreachable(NodeError):
     """The source of a pull did not respond to the node that pulled."""
 
@@ -100,6 +105,7 @@ ERRORS_ON_THE_WIRE: dict[type[NodeError], tuple[str, int]] = {
     NodeError: ("node-error", 500),
     Corrupt: ("corrupt", 502),
     UnprovenTombstone: ("unproven-tombstone", 503),
+    StillListing: ("still-listing", 503),
     SourceUnreachable: ("source-unreachable", 504),
     DiskSuspect: ("disk-suspect", 507),
     BucketUnavailable: ("bucket-unavailable", 507),

@@ -122,6 +122,8 @@ LIST_PHOTO_HINTS = Route("GET", "/volumes/{volume}/hints/{photo}")
 TOMBSTONE_DIGESTS = Route("GET", "/volumes/{volume}/tombstones")
 LIST_TOMBSTONES = Route("POST", "/volumes/{volume}/tombstones", body_bytes_max=LIST_BYTES_MAX)
 LIFT_FENCE = Route("DELETE", "/volumes/{volume}/fence/{serial}")
+NOTE_LIFTING = Route("PUT", "/fence/{serial}")
+DROP_FENCE = Route("DELETE", "/fence")
 LIST_TRASH = Route("GET", "/volumes/{volume}/trash/{photo}")
 GET_TRASHED = Route("GET", "/trash/{day}/{path}")
 

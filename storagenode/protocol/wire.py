@@ -69,7 +69,9 @@ class NodeStatus:
     cold_tiers: Mapping[str, str] = field(default_factory=dict)
     """The cold tier of each offloaded volume, by volume number, as in its marker."""
     fenced: tuple[int, ...] = ()
-    """Volumes whose fence no storagemaster has lifted, also after its time-out."""
+    """Volumes whose fence no storagemaster has lifted, also after it fell."""
+    fallen: tuple[int, ...] = ()
+    """Volumes among them that the node serves, because their fence fell."""
     fence_serial: str = ""
     unwritten_tombstones: int = 0
     """Number of tombstones that the disk refused, and that the node keeps in memory."""
@@ -257,7 +259,7 @@ def parse_paths(body: bytes, *, count_max: int) -> tuple[PhotoFile, ...]:
 
 def parse_status(fields: dict[str, Any]) -> NodeStatus:
     """Parse a `NodeStatus` from its fields in JSON."""
-    tuples = {name: tuple(fields[name]) for name in ("volumes", "fenced")}
+    tuples = {name: tuple(fields[name]) for name in ("volumes", "fenced", "fallen")}
     return NodeStatus(**{**fields, **tuples})
 
 

@@ -93,6 +93,12 @@ def _status_metrics(status: NodeStatus) -> list[Metric]:
             status.hints_age_seconds,
         ),
         ("volumes", "Number of volumes that the node mirrors.", len(status.volumes)),
+        ("fenced_volumes", "Number of volumes whose fence is not lifted.", len(status.fenced)),
+        (
+            "fallen_fences",
+            "Number of volumes that the node serves although their fence is not lifted.",
+            len(status.fallen),
+        ),
         (
             "suspect",
             "1 if the node's disk takes no writes, 0 otherwise.",

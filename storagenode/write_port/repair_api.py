@@ -26,11 +26,19 @@ Handler = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
 class RepairApi:
     """Handlers for storagemasters that compare mirrors and for nodes that fetch from this one."""
 
-    def __init__(self, store: Store, puller: Puller, fence: Fence, threads: StoreThreads) -> None:
+    def __init__(
+        self,
+        store: Store,
+        puller: Puller,
+        fence: Fence,
+        threads: StoreThreads,
+        comparisons: StoreThreads,
+    ) -> None:
         self._store = store
         self._puller = puller
         self._fence = fence
         self._threads = threads
+        self._comparisons = comparisons
 
     def handlers(self) -> dict[Route, Handler]:
         """Return the handlers by route."""
@@ -43,6 +51,8 @@ class RepairApi:
             routes.TOMBSTONE_DIGESTS: self.tombstone_digests,
             routes.LIST_TOMBSTONES: self.tombstones,
             routes.LIFT_FENCE: self.lift_fence,
+            routes.NOTE_LIFTING: self.note_lifting,
+            routes.DROP_FENCE: self.drop_fence,
             routes.READ_MANY: self.read_many,
             routes.PULL_MANY: self.pull_many,
         }
@@ -51,20 +61,22 @@ class RepairApi:
         """Return the digest of every shard with files."""
         volume = parse_volume(request.match_info["volume"])
         sizes = wire.parse_size_filter(request.query_string)
-        return web.json_response(await self._threads.run(self._store.shard_digests, volume, sizes))
+        return web.json_response(
+            await self._comparisons.run(self._store.shard_digests, volume, sizes)
+        )
 
     async def list_shard(self, request: web.Request, _: bytes) -> web.Response:
         """Return the files of a shard."""
         volume = parse_volume(request.match_info["volume"])
         shard = _shard(request.match_info["shard"])
-        files = await self._threads.run(self._store.list_shard, volume, shard)
+        files = await self._comparisons.run(self._store.list_shard, volume, shard)
         return web.json_response(wire.render_listing(files))
 
     async def list_shards(self, request: web.Request, body: bytes) -> web.Response:
         """Return the files of several shards."""
         shards = _shards(body)
         volume = parse_volume(request.match_info["volume"])
-        listings = await self._threads.map(partial(self._store.list_shard, volume), shards)
+        listings = await self._comparisons.map(partial(self._store.list_shard, volume), shards)
         rows = [wire.render_listing(files) for files in listings]
         return web.json_response(dict(zip(shards, rows, strict=True)))
 
@@ -85,12 +97,12 @@ class RepairApi:
     async def tombstone_digests(self, request: web.Request, _: bytes) -> web.Response:
         """Return the digest of the tombstones of every shard with any."""
         volume = parse_volume(request.match_info["volume"])
-        return web.json_response(await self._threads.run(self._store.tombstone_digests, volume))
+        return web.json_response(await self._comparisons.run(self._store.tombstone_digests, volume))
 
     async def tombstones(self, request: web.Request, body: bytes) -> web.Response:
         """Return the names of all tombstones of some shards."""
         volume = parse_volume(request.match_info["volume"])
-        names = await self._threads.run(self._store.tombstones, volume, _shards(body))
+        names = await self._comparisons.run(self._store.tombstones, volume, _shards(body))
         return web.json_response(names)
 
     async def lift_fence(self, request: web.Request, _: bytes) -> web.Response:
@@ -98,6 +110,15 @@ class RepairApi:
         volume = parse_volume(request.match_info["volume"])
         serial = request.match_info["serial"]
         return web.json_response({"lifted": self._fence.lift(volume, serial=serial)})
+
+    async def note_lifting(self, request: web.Request, _: bytes) -> web.Response:
+        """Keep the fence up, because a storagemaster makes progress with it."""
+        self._fence.note_progress(serial=request.match_info["serial"])
+        return web.json_response({})
+
+    async def drop_fence(self, _: web.Request, __: bytes) -> web.Response:
+        """Drop the fence by an operator's decision."""
+        return web.json_response({"fallen": self._fence.fall()})
 
     async def read_many(self, _: web.Request, body: bytes) -> web.Response:
         """Send the stored bytes of several files. The receiver verifies them."""

@@ -1,7 +1,7 @@
 """The write port: the node protocol over aiohttp, for machines of the cluster only."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import asdict
 from functools import partial
@@ -51,7 +51,6 @@ from volumes.cold_tier import render_cold_tier
 from volumes.photo_id import parse_photo_id
 from volumes.photo_path import (
     InvalidPath,
-    VolumeId,
     parse_path,
     parse_volume,
     render_path,
@@ -71,6 +70,7 @@ class WriteApi:
         upkeep: Upkeep,
         fence: Fence,
         threads: Executor,
+        comparers: Executor,
         *,
         partials: Partials | None,
         audit_files: AuditFiles | None,
@@ -94,7 +94,8 @@ class WriteApi:
         self._now_seconds = now_seconds
         self._recent = recent
         self._receiver = Receiver(store, threads, recent.record)
-        self._repair = RepairApi(store, puller, fence, self._threads)
+        comparisons = StoreThreads(store, comparers)
+        self._repair = RepairApi(store, puller, fence, self._threads, comparisons)
         self._tiering = TieringApi(store, NodeId(marker.id), self._threads)
         self._partials = PartialApi(partials, self._receiver, self._threads, self._trailer_check)
         self._audit = AuditApi(audit_files, self._threads)
@@ -173,11 +174,11 @@ class WriteApi:
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
     async def _status(self) -> wire.NodeStatus:
-        fenced, serial = self._fence.fenced_volumes, self._fence.serial
+        fences = self._fence.status_fields()
         # Not in the write threads: behind their fsyncs the node would be taken for down.
-        return await asyncio.to_thread(self._status_now, fenced, serial)
+        return await asyncio.to_thread(self._status_now, fences)
 
-    def _status_now(self, fenced: tuple[VolumeId, ...], fence_serial: str) -> wire.NodeStatus:
+    def _status_now(self, fences: Mapping[str, Any]) -> wire.NodeStatus:
         store = self._store
         space, condition = store.space(), store.condition()
         hints = store.count_hints(wire.HINTS_PER_LIST_MAX)
@@ -196,8 +197,7 @@ class WriteApi:
             hints=hints,
             hints_age_seconds=self._hints_age.seconds(hints, self._now_seconds()),
             cold_tiers={str(v): render_cold_tier(tier) for v, tier in store.cold_tiers.items()},
-            fenced=fenced,
-            fence_serial=fence_serial,
+            **fences,
         )
 
     async def put_file(self, request: web.Request, _: bytes) -> web.Response:

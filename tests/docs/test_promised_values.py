@@ -12,6 +12,7 @@ from storagenode.transport import signed_requests
 from storagenode.upkeep import fence
 from tests.docs.pages import read_page, table
 from volumes import attempts
+from volumes.cluster import Limits
 
 ROWS = table(read_page("docs/reliability.md"), "## Times and counts")
 # In the order of the page.
@@ -24,7 +25,7 @@ VALUES = (
     fleet.RESPONSE_SECONDS,
     fence.STALL_SECONDS,
     fence.TICK_SECONDS,
-    fence.FENCE_SECONDS_MAX,
+    Limits().fence_seconds,
     purging.RESPONSE_SECONDS,
     purging.REPEAT_AFTER_SECONDS,
     hinted_handoff.PASS_SECONDS,

@@ -2,8 +2,10 @@
 
 import shutil
 
-from storagenode.upkeep import fence
+from storagenode.disk.summaries import summaries
+from storagenode.upkeep.fence import Fence
 from tests.storagemaster.pictures import picture
+from volumes.cluster import Limits
 
 
 async def deleted_without(cluster, node):
@@ -66,9 +68,53 @@ async def test_a_fence_times_out(cluster, monkeypatch):
     """A colo that returns alone serves its photos."""
     path = await cluster.store_photo()
     await cluster.stop_and_notice("east-1", "west-1")
-    monkeypatch.setattr(fence, "FENCE_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(Limits, "fence_seconds", 0.01)
     await cluster.start_and_notice("west-1")
     assert (await cluster.read(path)).status == 200
+
+
+async def test_an_operator_lets_a_fence_fall(cluster):
+    """The node serves what it has, and the status has an alert until the fence is lifted."""
+    path = await deleted_without(cluster, "west-1")
+    await cluster.stop_and_notice("east-1")
+    await cluster.start_and_notice("west-1")
+    assert (await cluster.read(path, at="west-1")).status == 503
+    response = await cluster.master.request("POST", "/nodes/west-1/unfence")
+    assert response.document == {"node": "west-1", "volumes": 1}
+    assert (await cluster.read(path, at="west-1")).status == 200
+    await cluster.poll()
+    alerts = (await cluster.master.request("GET", "/status")).document["alerts"]
+    assert sum("west-1 serves volumes whose deletes it may have missed (1)" in a for a in alerts)
+    await cluster.start_and_notice("east-1")
+    await cluster.run_passes()
+    assert (await cluster.read(path, at="west-1")).status == 410
+    await cluster.poll()
+    alerts = (await cluster.master.request("GET", "/status")).document["alerts"]
+    assert not any("may have missed" in alert for alert in alerts)
+
+
+async def test_an_unknown_or_unreachable_node_is_not_unfenced(cluster):
+    """The response says why."""
+    assert (await cluster.master.request("POST", "/nodes/north/unfence")).status == 400
+    await cluster.stop("west-1")
+    response = await cluster.master.request("POST", "/nodes/west-1/unfence")
+    assert response.status == 503
+    assert "west-1 keeps its fence" in response.document["detail"]
+
+
+async def test_a_large_volume_is_listed_in_several_requests(cluster, monkeypatch):
+    """Each of them continues, and the fence stays meanwhile."""
+    for number in range(9):
+        await cluster.store_photo(picture(number=number))
+    await cluster.stop("west-1")
+    monkeypatch.setattr(summaries, "FILES_PER_REQUEST_MAX", 1)
+    steps = []
+    monkeypatch.setattr(Fence, "note_progress", lambda _, serial: steps.append(serial))
+    await cluster.start_and_notice("west-1")
+    assert await cluster.master.fence_lifter.lift_fences() == 1
+    assert len(steps) > 3
+    await cluster.repair_all()
+    assert cluster.equal(1)
 
 
 async def test_one_pass_lifts_all_fences_after_a_power_failure(cluster):

@@ -18,6 +18,7 @@ from storagenode.transport.write_batcher import WriteBatcher
 from tests.simulation.network import Machine, Network
 from tests.simulation.simulated_node import SimulatedNode
 from volumes.cluster import NodeId
+from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PhotoId
 from volumes.photo_path import PhotoFile, PhotoVersion, VolumeId
 
@@ -29,8 +30,6 @@ STORE_CALLS = frozenset(
         "quarantine",
         "relink",
         "remove_hint",
-        "shard_digests",
-        "tombstone_digests",
     }
 )
 """Methods that `NodeClient` and the store of a node share."""
@@ -209,6 +208,28 @@ class NodeLink:
             lambda: {shard: self._node.store.list_shard(volume, shard) for shard in shards}
         )
         return {shard: self._proven.listed(volume, files) for shard, files in found.items()}
+
+    async def shard_digests(
+        self,
+        volume: VolumeId,
+        sizes: SizeFilter | None = None,
+        *,
+        on_progress: Callable[[], Any] | None = None,
+    ) -> dict[str, str]:
+        """Return the digest of every shard."""
+        del on_progress  # no volume has that many files
+        return await self._request(lambda: self._node.store.shard_digests(volume, sizes))
+
+    async def tombstone_digests(
+        self, volume: VolumeId, *, on_progress: Callable[[], Any] | None = None
+    ) -> dict[str, str]:
+        """Return the digest of the tombstones of every shard."""
+        del on_progress
+        return await self._request(lambda: self._node.store.tombstone_digests(volume))
+
+    async def note_lifting(self, serial: str) -> None:
+        """Keep the fence up."""
+        await self._request(lambda: self._node.fence.note_progress(serial=serial))
 
     async def tombstones(self, volume: VolumeId, shards: Sequence[str]) -> set[str]:
         """Return the names of all tombstones of some shards."""

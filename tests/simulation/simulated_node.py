@@ -37,6 +37,7 @@ from volumes.photo_path import VolumeId, parse_path
 from volumes.sizes import size_classes
 
 FENCE = web.ResponseKey("fence", str)
+FENCE_SECONDS = 10.0
 # Far more often than a real node, so that restarts use summaries of many moments.
 SAVE_SECONDS = 0.7
 FINISH_DELETES_SECONDS = 1.0
@@ -106,7 +107,7 @@ class SimulatedNode(Machine):
             lambda source, _: self._client_of(self, source),
             self.threads,  # type: ignore[arg-type]
         )
-        self.fence = Fence(self.store.volumes, clock=clock)
+        self.fence = Fence(self.store.volumes, falls_after_seconds=FENCE_SECONDS, clock=clock)
         marker = NodeMarker(uuid=self.node.id, id=self.node.id, colo=self.node.colo)
         api = WriteApi(
             self.store,
@@ -115,6 +116,7 @@ class SimulatedNode(Machine):
             self.puller,
             None,  # type: ignore[arg-type]
             self.fence,
+            self.threads,  # type: ignore[arg-type]
             self.threads,  # type: ignore[arg-type]
             partials=Partials(self.store, now_seconds=self._now_seconds),
             audit_files=self.audit_files,

@@ -210,6 +210,7 @@ def _read_limits(table: Table) -> Limits:
             "scrub_bytes_per_second", default.scrub_bytes_per_second, least=1
         ),
         trash_days=table.integer("trash_days", default.trash_days),
+        fence_seconds=table.integer("fence_seconds", default.fence_seconds),
         audit_days=table.integer("audit_days", default.audit_days, least=1),
         cached_info_seconds=table.integer(
             "cached_info_seconds", default.cached_info_seconds, most=CACHED_INFO_SECONDS_MAX

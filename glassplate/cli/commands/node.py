@@ -1,10 +1,11 @@
-"""`glassplate node`: disks marked as roots, and single nodes of a local cluster."""
+"""`glassplate node`: disks marked as roots, fences, and single nodes of a local cluster."""
 
 import click
 
 from glassplate.cli.connection import Connection
 from glassplate.cli.local_control import control_processes
-from glassplate.cli.views.output import json_option
+from glassplate.cli.options.confirmation import confirm, yes_option
+from glassplate.cli.views.output import json_option, print_json
 from storagenode.opening import mark_store
 from storagenode.protocol.errors import NodeError
 from storagenode.store import RootRefused
@@ -15,12 +16,14 @@ from volumes.cluster import NodeId
 def node() -> None:
     r"""Prepare, stop, and start nodes.
 
-    `init` prepares a disk or a bucket for a node anywhere. `stop` and `start` control a node of
-    the cluster that `glassplate up` runs on this machine.
+    `init` prepares a disk or a bucket for a node anywhere. `unfence` lets a node of any cluster
+    serve photos although it may have missed deletes. `stop` and `start` control a node of the
+    cluster that `glassplate up` runs on this machine.
 
     \b
     Examples:
       glassplate node init east-1
+      glassplate node unfence east-1
       glassplate node stop east-1
       glassplate node start east-1
     """
@@ -83,3 +86,32 @@ def start(name: str, *, as_json: bool) -> None:
       glassplate node init east-1 && glassplate node start east-1
     """
     control_processes({"do": "start", "process": name}, as_json=as_json)
+
+
+@node.command()
+@click.argument("name", metavar="NODE")
+@yes_option
+@json_option
+@click.pass_obj
+def unfence(connection: Connection, name: str, *, yes: bool, as_json: bool) -> None:
+    r"""Make a node serve photos although it may have missed deletes.
+
+    A node that was down serves nothing until a storagemaster has compared its tombstones with the
+    other mirrors. If another mirror never returns, that is impossible. After this command, the node
+    serves photos that were deleted without it, until a storagemaster can compare again.
+
+    \b
+    Examples:
+      glassplate node unfence east-1
+      glassplate node unfence east-1 --yes --json
+    """
+    if not yes:
+        confirm(
+            f"Serve all photos of {name}?",
+            "Photos that were deleted while the node was down can be read again.",
+        )
+    document = connection.run(lambda client: client.unfence(name))
+    if as_json:
+        print_json(document)
+    else:
+        click.echo(f"{name} serves {document['volumes']} more volumes")

@@ -27,13 +27,16 @@ from storagenode.disk.summaries.shard_summary import (
     summarize,
 )
 from storagenode.disk.walking import names_in
-from storagenode.protocol.errors import Corrupt, NotFound
+from storagenode.protocol.errors import Corrupt, NotFound, StillListing
 from storagenode.protocol.files import ListedFile
 from storagenode.protocol.layout import summaries_path
 from volumes.cold_tier import SizeFilter
 from volumes.photo_path import SHARDS, VolumeId
 
 log = logging.getLogger(__name__)
+
+# Files that one request lists: a second or so of a cold disk. The next request continues.
+FILES_PER_REQUEST_MAX = 5_000
 
 ListShard = Callable[[VolumeId, str], tuple[ListedFile, ...]]
 
@@ -49,11 +52,15 @@ class Summaries:
         self._own_suffix = f"-{secrets.token_hex(4)}"
         self._lock = threading.RLock()
         self._is_read_only = False
+        self._is_forgetful = False
 
     def digests(self, volume: VolumeId, sizes: SizeFilter | None = None) -> dict[str, str]:
         """Return the digest of every shard that has files matching the size filter.
 
         A shard that reconcile has to look into gets a suffix that no other mirror has.
+
+        Raises:
+            StillListing: More shards are left to list than one request may.
         """
         return {
             shard: each.digests[sizes] + ("" if each.is_sound else self._own_suffix)
@@ -62,7 +69,7 @@ class Summaries:
         }
 
     def tombstone_digests(self, volume: VolumeId) -> dict[str, str]:
-        """Return the digest of the names of the tombstones of every shard that has any."""
+        """Return the digest of the names of the tombstones of every shard; raise as `digests`."""
         return {
             shard: each.tombstones for shard, each in self._all(volume, None) if each.tombstones
         }
@@ -125,8 +132,18 @@ class Summaries:
 
     def _all(self, volume: VolumeId, sizes: SizeFilter | None) -> list[tuple[str, ShardSummary]]:
         names = set(names_in(self._file_system, str(volume)))
-        found = ((shard, self._summary(volume, shard, sizes)) for shard in SHARDS if shard in names)
-        return [(shard, each) for shard, each in found if each is not None]
+        shards = [shard for shard in SHARDS if shard in names]
+        found: list[tuple[str, ShardSummary]] = []
+        listed = 0
+        for shard in shards:
+            if listed > FILES_PER_REQUEST_MAX and not self._is_forgetful:
+                raise StillListing(f"volume {volume}: {len(found)} of {len(shards)} shards listed")
+            known = self._volume(volume).get(shard)
+            each = self._summary(volume, shard, sizes)
+            if each is not None:
+                found.append((shard, each))
+                listed += each.files if each is not known else 0
+        return found
 
     def _summary(
         self, volume: VolumeId, shard: str, sizes: SizeFilter | None
@@ -148,6 +165,8 @@ class Summaries:
                 self._volume(volume)[shard] = found
                 self._unsaved.setdefault(volume, set()).add(shard)
         else:
+            # Some file systems store no time before 1970, so that nothing can be remembered.
+            self._is_forgetful = not (stamp.is_lasting or self._is_read_only)
             self._forget(volume, shard)
         return found
 

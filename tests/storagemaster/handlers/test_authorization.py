@@ -32,7 +32,13 @@ from volumes.cluster import Colo, Master
 from volumes.photo_path import parse_photo_version
 
 OTHER_KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32, 64)), state=KeyState.SIGNING),))
-FIELDS = {"volume": 1, "photo": "01jd3x8m2c9qp4k7", "version": "3fz8qd", "shard": "k7"}
+FIELDS = {
+    "volume": 1,
+    "photo": "01jd3x8m2c9qp4k7",
+    "version": "3fz8qd",
+    "shard": "k7",
+    "node": "east-1",
+}
 ROUTES = {name: value for name, value in vars(wire).items() if isinstance(value, wire.Route)}
 WITH_TOKEN = [name for name, route in ROUTES.items() if isinstance(route.access, Scope)]
 SCOPES = tuple(Scope)

@@ -146,7 +146,7 @@ async def test_a_cluster_without_origins_has_no_cors(cluster):
 async def test_options_of_every_path_name_its_methods(cluster, template):
     """Without a token."""
     fields = {"volume": 1, "photo": "01jd3x8m2c9qp4k7", "version": "3fz8qd", "shard": "k7",
-              "upload": "u1.a.b.c"}  # fmt: skip
+              "upload": "u1.a.b.c", "node": "east-1"}  # fmt: skip
     response = await send(cluster.master, "OPTIONS", template.format(**fields), {})
     methods = {route.method for route in wire.ROUTES if route.template == template}
     head = {"HEAD"} if "GET" in methods else set()

@@ -55,7 +55,14 @@ def test_an_unavailable_queue_is_the_only_alert():
     assert "the queue is unavailable" in alert
 
 
-NODE = {"id": "a", "up": True, "reason": "", "accepts_new_photos": True, "free_bytes": 9}
+NODE = {
+    "id": "a",
+    "up": True,
+    "reason": "",
+    "accepts_new_photos": True,
+    "free_bytes": 9,
+    "fallen_fences": [],
+}
 
 
 def test_a_suspect_disk_is_an_alert_with_its_reason():

@@ -2,8 +2,10 @@
 
 import pytest
 
-from storagenode.upkeep.fence import FENCE_SECONDS_MAX, STALL_SECONDS, Fence
+from storagenode.upkeep.fence import STALL_SECONDS, Fence
 from tests.storagenode.fake_clock import FakeClock
+
+FENCE_SECONDS = 10
 
 
 @pytest.fixture(name="clock")
@@ -13,7 +15,7 @@ def _clock():
 
 @pytest.fixture(name="fence")
 def _fence(clock):
-    return Fence([2, 1, 8], clock=clock)
+    return Fence([2, 1, 8], falls_after_seconds=FENCE_SECONDS, clock=clock)
 
 
 def run_for(fence, clock, seconds):
@@ -38,7 +40,7 @@ def test_a_fence_is_lifted_by_volume(fence):
 
 def test_a_fence_times_out(fence, clock):
     """Photos must not wait for a colo that never returns."""
-    run_for(fence, clock, FENCE_SECONDS_MAX)
+    run_for(fence, clock, FENCE_SECONDS)
     assert fence.is_fenced(1)
     run_for(fence, clock, 1)
     assert not fence.is_fenced(1)
@@ -61,9 +63,45 @@ def test_a_stall_shows_in_the_status_before_the_next_read(fence, clock):
     assert fence.serial != serial
 
 
+def test_a_fence_stays_while_a_lift_makes_progress(fence, clock):
+    """Each step of a storagemaster counts, and each volume whose fence it lifts."""
+    for _ in range(3):
+        run_for(fence, clock, FENCE_SECONDS - 1)
+        fence.note_progress(serial=fence.serial)
+    run_for(fence, clock, FENCE_SECONDS - 1)
+    fence.lift(2, serial=fence.serial)
+    run_for(fence, clock, FENCE_SECONDS)
+    assert fence.is_fenced(1)
+    fence.note_progress(serial="of an earlier fence")
+    run_for(fence, clock, 1)
+    assert not fence.is_fenced(1)
+
+
+def test_a_fence_without_a_time_never_falls_by_itself(clock):
+    """Only an operator lets it fall."""
+    fence = Fence([1, 2], falls_after_seconds=0, clock=clock)
+    run_for(fence, clock, 100 * FENCE_SECONDS)
+    assert fence.is_fenced(1)
+    assert fence.fallen_volumes == ()
+    assert fence.fall() == 2
+    assert fence.fall() == 0
+    assert not fence.is_fenced(1)
+    assert fence.fallen_volumes == (1, 2)
+
+
+def test_a_fallen_fence_counts_until_it_is_lifted(fence, clock):
+    """Also if it is raised again: then nothing is served."""
+    run_for(fence, clock, FENCE_SECONDS + 1)
+    assert fence.fallen_volumes == (1, 2, 8)
+    fence.lift(2, serial=fence.serial)
+    assert fence.fallen_volumes == (1, 8)
+    clock.advance(STALL_SECONDS + 0.1)
+    assert fence.fallen_volumes == ()
+
+
 def test_a_time_out_proves_nothing(fence, clock):
     """The node knows what it lacks only when a storagemaster has lifted the fence."""
-    run_for(fence, clock, FENCE_SECONDS_MAX + 1)
+    run_for(fence, clock, FENCE_SECONDS + 1)
     assert fence.fenced_volumes == (1, 2, 8)
     assert not fence.knows_absence(1)
     assert fence.lift(1, serial=fence.serial)
@@ -101,18 +139,18 @@ def test_tombstones_from_before_the_last_stall_lift_nothing(fence, clock):
 
 def test_a_fence_rises_again_after_the_next_stall(fence, clock):
     """With the same time-out."""
-    run_for(fence, clock, FENCE_SECONDS_MAX + 1)
+    run_for(fence, clock, FENCE_SECONDS + 1)
     assert not fence.is_fenced(2)
     clock.advance(STALL_SECONDS + 0.1)
     assert fence.fenced_volumes == (1, 2, 8)
-    run_for(fence, clock, FENCE_SECONDS_MAX)
+    run_for(fence, clock, FENCE_SECONDS)
     assert fence.is_fenced(2)
 
 
 def test_a_volume_without_a_mirror_here_stays_fenced(fence, clock):
     """The node serves nothing of it, and knows nothing of its absence."""
     assert not fence.lift(3, serial=fence.serial)
-    run_for(fence, clock, FENCE_SECONDS_MAX + 1)
+    run_for(fence, clock, FENCE_SECONDS + 1)
     assert fence.is_fenced(3)
     assert not fence.knows_absence(3)
     assert fence.fenced_volumes == (1, 2, 8)

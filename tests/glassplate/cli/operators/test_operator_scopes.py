@@ -17,6 +17,7 @@ REQUESTS = {
     "explain": ("admin", [PHOTO]),
     "scrubs": ("status", []),
     "scrub": ("admin", []),
+    "unfence": ("admin", ["east-2"]),
     "audit": ("audit", []),
 }
 
