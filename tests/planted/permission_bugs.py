@@ -63,8 +63,8 @@ def forgets_revocations(patch):
 def accepts_tokens_without_an_expiry(patch):
     """Take a token without the claim as one that never expires."""
     patch.setattr(tokens, "_REQUIRED", tokens._REQUIRED - {"expiry"})
-    parse = tokens._parse_claims
-    patch.setattr(tokens, "_parse_claims", lambda claims: parse({"expiry": 0, **claims}))
+    parse = tokens.parse_claims
+    patch.setattr(tokens, "parse_claims", lambda claims: parse({"expiry": 0, **claims}))
 
 
 BUGS_OF_PERMISSIONS = (
