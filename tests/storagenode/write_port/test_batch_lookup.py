@@ -2,7 +2,7 @@
 
 import pytest
 
-from storagenode.protocol import wire
+from storagenode.protocol import routes, wire
 from storagenode.protocol.errors import BadRequest, NotAMirror
 from storagenode.protocol.layout import Place
 from tests.storagenode.disk.test_store import flip
@@ -38,9 +38,11 @@ def test_many_photos_are_looked_up_in_one_request(node):
 
 
 def test_lookups_are_limited(node, photo_version):
-    """In number, and to infos."""
+    """In number for each request of the client, and to infos."""
+    many = [Info(photo_version)] * (wire.LOOKUP_FILES_MAX + 1)
+    assert node.run(node.client.digests(many)) == {}
     with pytest.raises(BadRequest, match="too many"):
-        node.run(node.client.digests([Info(photo_version)] * (wire.LOOKUP_FILES_MAX + 1)))
+        node.run(node.client._call(routes.DIGESTS.target(), wire.render_paths(many)))
     with pytest.raises(BadRequest, match="list of infos"):
         node.run(node.client.infos([variant_of(photo_version).file]))
     for body in (b"", b"{}", b"[1]"):
