@@ -36,9 +36,9 @@ def test_samples_are_uploaded_once_and_found_again(data):
     assert processes_of(data) == []
     assert len(receipts) > 0
     lines = printed_by(data)
-    assert len([line for line in lines if re.match(r"http://.*_m[.]", line)]) == len(
-        {path.name for path in receipts}
-    )
+    photos = len({path.name for path in receipts})
+    assert [line for line in lines if line.startswith(f"{photos} sample photos are ready")]
+    assert [line for line in lines if re.fullmatch(r"http://[^ ]+/console/sign-in#[^ ]+", line)]
     assert not [
         each for each in lines if len(each) > 80 and not each.startswith(("http://", "  TOKEN="))
     ]
