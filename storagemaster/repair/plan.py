@@ -122,14 +122,10 @@ def _plan_tombstone(
         if isinstance(file, LiveFile) and _is_covered(file, {tombstone})
         for node in holders
     }
+    # Listings leave out tombstones without a proof, so that they are written again.
     missing = set(listings) - held[tombstone].keys()
-    # All tombstones have the same bytes, so one without a digest is written again.
-    unverified = {node for node, listed in held[tombstone].items() if not listed.digest}
     source = min(held[tombstone])
-    return [
-        WriteTombstone(node, tombstone, source)
-        for node in sorted(unfinished | missing | unverified)
-    ]
+    return [WriteTombstone(node, tombstone, source) for node in sorted(unfinished | missing)]
 
 
 def _conflict_in(

@@ -107,27 +107,6 @@ def counts_an_unreachable_source_as_a_failure(patch):
         patch.setattr(module, "SourceUnreachable", NeverRaised)
 
 
-def leaves_tombstones_without_digest(patch):
-    """Write a tombstone only to mirrors without one, not to those without its digest."""
-    plan_tombstone = plan._plan_tombstone
-
-    def only_where_missing(tombstone, held, listings):
-        present = set(held[tombstone])
-        covered = {
-            node
-            for file, nodes in held.items()
-            if file != tombstone and not isinstance(file, PhotoTombstone | VersionTombstone)
-            for node in nodes
-        }
-        return [
-            step
-            for step in plan_tombstone(tombstone, held, listings)
-            if step.node not in present or step.node in covered
-        ]
-
-    patch.setattr(plan, "_plan_tombstone", only_where_missing)
-
-
 BUGS_OF_REPAIRS = (
     PlantedBug(
         what="settlement ignores how many nodes have an original",
@@ -168,10 +147,5 @@ BUGS_OF_REPAIRS = (
         what="an unreachable source counts as a failure of the file",
         plant=counts_an_unreachable_source_as_a_failure,
         found_by=Tests("tests/storagemaster/repair/test_hinted_handoff.py"),
-    ),
-    PlantedBug(
-        what="a tombstone without its digest is not repaired",
-        plant=leaves_tombstones_without_digest,
-        found_by=Simulation("C8", first_seed=9211),
     ),
 )
