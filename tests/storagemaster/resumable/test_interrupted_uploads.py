@@ -28,8 +28,10 @@ async def begun(tus):
 
 
 async def offset_of(tus, path):
-    """Return the offset of an upload."""
-    answer = await tus.offset(path)
+    """Return the offset of an upload, once the request before has ended on the nodes."""
+    async with asyncio.timeout(30):
+        while (answer := await tus.offset(path)).status == 423:  # noqa: ASYNC110  # another process ends
+            await asyncio.sleep(0.05)
     assert answer.status == 200, answer
     return int(answer.headers["Upload-Offset"])
 

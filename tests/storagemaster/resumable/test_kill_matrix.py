@@ -49,7 +49,7 @@ async def finish(tus, path):
             answer = await tus.append(path, PHOTO[offset:], offset=offset)
             if answer.status == 204:
                 return answer
-            assert answer.status in {409, 503}, answer
+            assert answer.status in {409, 423, 503}, answer
             await asyncio.sleep(0.05)
 
 
