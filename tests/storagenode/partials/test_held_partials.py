@@ -9,6 +9,7 @@ from storagenode.protocol.partials import PARTIALS, Partial
 from storagenode.store import Space
 from tests.storagenode.partials.test_partials import DATA, OF, PARTIAL, append, partial_of
 from tests.storagenode.photo_samples import MTIME
+from tests.storagenode.tombstones import write_tombstone
 from volumes.photo_id import PhotoId
 from volumes.photo_path import PhotoTombstone
 
@@ -84,6 +85,6 @@ def test_a_full_disk_of_partials_takes_deletes(partials, store, file_system, mon
     with pytest.raises(OutOfSpace):
         append(partials, DATA[400:], offset=400)
     tombstone = Place(PhotoTombstone(OF.volume, OF.photo))
-    store.write_tombstone(tombstone, mtime_seconds=MTIME)
+    write_tombstone(store, tombstone)
     partials.remove(PARTIAL)
     assert partials.held.count == 0
