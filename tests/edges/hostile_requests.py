@@ -233,7 +233,7 @@ def _request_lines() -> list[Hostile]:
         "another host's URI": (b"GET http://evil.testA HTTP/1.1", SERVED_OR_REFUSED),
         "a URI with a user": (b"GET http://a:b@photos.testA HTTP/1.1", SERVED_OR_REFUSED),
         "a URI of files": (b"GET file:///etc/passwd HTTP/1.1", NO_PERMISSION),
-        "a URI without a path": (b"GET http://photos.test HTTP/1.1", NO_PERMISSION),
+        "a URI without a path": (b"GET http://photos.test HTTP/1.1", NO_PERMISSION | {200}),
         "an authority": (b"GET photos.test:80 HTTP/1.1", NO_PERMISSION),
         "an asterisk": (b"GET * HTTP/1.1", NO_PERMISSION),
         "a relative path": (b"GET a HTTP/1.1", NO_PERMISSION),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from storagenode.protocol.routes import FRONT_LINES
 from tests.edges.hostile_requests import BARE, HOSTILE, LONG_HEADS, UNFINISHED_BODIES
 from tests.edges.read_targets import TARGETS
 
@@ -15,6 +16,7 @@ RESPONSE_SECONDS_MAX = 20.0
 SILENCE_SECONDS = 2.0
 CONSTANT_BODIES = {
     b"",
+    "".join(f"{line}\n" for line in FRONT_LINES).encode(),
     b"bad request\n",
     b"forbidden\n",
     b"method not allowed\n",
