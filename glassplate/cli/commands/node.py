@@ -94,7 +94,7 @@ def start(name: str, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def unfence(connection: Connection, name: str, *, yes: bool, as_json: bool) -> None:
-    r"""Make a node serve photos although it may have missed deletes.
+    r"""Make a node serve photos though it may have missed deletes.
 
     A node that was down serves nothing until a storagemaster has compared its tombstones with the
     other mirrors. If another mirror never returns, that is impossible. After this command, the node

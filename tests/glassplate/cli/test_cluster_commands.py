@@ -22,6 +22,7 @@ STATUS_KEYS = {
     "cluster",
     "edges",
     "master",
+    "masters",
     "nodes",
     "oldest_job_seconds",
     "pending_hints",

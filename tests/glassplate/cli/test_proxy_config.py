@@ -29,6 +29,7 @@ NGINX_FILES = {
     "resolve.lua",
     "nodes.lua",
     "purge.lua",
+    "counters.lua",
     "sessions.lua",
     "keys.lua",
 }
