@@ -120,7 +120,7 @@ def test_the_wheel_alone_puts_gets_and_signs(cluster, python, photo_file, tmp_pa
         for name in result["modules"]
         if name.split(".")[0] not in {"glassplate", "permission_urls", "volumes"}
     }
-    assert own == {"storagemaster", "storagemaster.wire"}
+    assert own == {"storagemaster", "storagemaster.known_wire", "storagemaster.wire"}
 
 
 def test_the_command_of_the_wheel_says_which_extra_it_needs(python):
