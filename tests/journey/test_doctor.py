@@ -78,10 +78,9 @@ def test_a_queue_that_evicts_jobs_is_found(cluster):
             queue.config_set("maxmemory-policy", "noeviction")
 
 
-def test_other_keys_are_found(cluster):
+def test_other_keys_are_found(cluster, tmp_path):
     """A node and a storagemaster refuse what this machine signs."""
-    copy = cluster.data / "other"
-    copy.mkdir(exist_ok=True)
+    copy = tmp_path
     text = (cluster.data / "cluster.toml").read_text()
     text = text.replace('store = "nodes/', f'store = "{cluster.data}/nodes/')
     (copy / "cluster.toml").write_text(text)
@@ -94,12 +93,11 @@ def test_other_keys_are_found(cluster):
 
 
 @pytest.fixture(name="edited")
-def _edited(cluster):
+def _edited(cluster, tmp_path):
     """Return a function that returns the cluster with an edited copy of its config."""
 
     def edit(*replacements):
-        copy = cluster.data / "edited"
-        copy.mkdir(exist_ok=True)
+        copy = tmp_path
         text = (cluster.data / "cluster.toml").read_text()
         text = text.replace('store = "nodes/', f'store = "{cluster.data}/nodes/')
         for old, new in replacements:
@@ -137,11 +135,11 @@ def test_a_readable_key_file_and_an_eternal_token_are_found(edited):
     assert "mode is 0644" in findings["keys"]["found"]
 
 
-def test_a_wrong_and_a_missing_disk_are_found(cluster, edited):
+def test_a_wrong_and_a_missing_disk_are_found(cluster, edited, tmp_path):
     """A directory without a marker, one with the marker of another node, and none."""
     root = cluster.data / "nodes"
-    empty = cluster.data / "empty"
-    empty.mkdir(exist_ok=True)
+    empty = tmp_path / "empty"
+    empty.mkdir()
     findings = found(
         edited(
             (f'store = "{root}/east-1"', f'store = "{empty}"'),

@@ -12,7 +12,7 @@ from tests.journey.running_cluster import EDGES, fetch, read_from, wait_until
 
 FOLDERS = (STAGING, HINTS, TRASH, QUARANTINE, PARTIALS)
 PHOTOS = 9
-REMOVALS_MIN = 100
+REMOVALS_MIN = 20
 SEED = 16
 
 
