@@ -109,8 +109,11 @@ class Sessions:
             self._refuse_revoked(link.token)
         except (InvalidToken, InvalidKeys) as error:
             raise NotAuthorized("this link has ended; sign in with a token") from error
-        is_known = link.made_seconds >= int(self._started_seconds) and link.master == self._master
-        if not is_known or link.token.id in self._used_links:
+        if link.master != self._master or link.made_seconds < int(self._started_seconds):
+            raise NotAuthorized(
+                "this storagemaster did not run when the link was made; sign in with a token"
+            )
+        if link.token.id in self._used_links:
             raise NotAuthorized("this link was used; sign in with a token")
         self._used_links[link.token.id] = link.made_seconds + LINK_SECONDS + 1
         return link.token
