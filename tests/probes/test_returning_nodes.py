@@ -1,5 +1,6 @@
 """A node that returns after any time, with any disk, never restores a deleted photo."""
 
+import asyncio
 import shutil
 
 from storagenode.disk.summaries import summaries
@@ -70,6 +71,9 @@ async def test_a_fence_times_out(cluster, monkeypatch):
     await cluster.stop_and_notice("east-1", "west-1")
     monkeypatch.setattr(Limits, "fence_seconds", 0.01)
     await cluster.start_and_notice("west-1")
+    async with asyncio.timeout(30):
+        while (await cluster.read(path)).status == 503:  # noqa: ASYNC110  # the timer of the node
+            await asyncio.sleep(0.05)
     assert (await cluster.read(path)).status == 200
 
 
