@@ -1,18 +1,19 @@
 """Search for originals without sizes, which enqueues the jobs that the queue has lost.
 
-A shard is *done* if every original has an info or a failure, and every declared second pass is
-there. A done shard is not listed again until its digest changes.
+A shard is listed again only if its digest has changed, or while a declared second pass is missing.
 """
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from storagemaster.job_wire import RETRY_QUEUE
 from storagemaster.jobs.second_pass import SecondPasses
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.settling import Settling
+from storagenode.client import NodeClient
 from storagenode.protocol.errors import NodeError
 from storagenode.protocol.files import ListedFile, listing_digest
 from volumes.photo_path import Variant, VolumeId, parse_name, render_path
@@ -22,6 +23,15 @@ log = logging.getLogger(__name__)
 
 PASS_SECONDS = 20.0
 TOUCHED_PASS_SECONDS = 1.0
+SHARDS_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """The pending photos of a shard, by its last listing."""
+
+    digest: str
+    pending: frozenset[Variant]
 
 
 class Sweep:
@@ -42,7 +52,7 @@ class Sweep:
         self._second_passes = SecondPasses(
             self._cluster.variant_formats, self._cluster.sizes, queue
         )
-        self._done: dict[tuple[VolumeId, str], str] = {}
+        self._listed: dict[tuple[VolumeId, str], _Listed] = {}
         self._seen_pending: dict[VolumeId, set[Variant]] = {}
 
     async def sweep_all(self) -> None:
@@ -73,15 +83,17 @@ class Sweep:
         node = self._nodes[mirrors[0]]
         begun = self._settling.begin()
         pending: set[Variant] = set()
+        changed: list[str] = []
         for shard, digest in (await node.shard_digests(volume)).items():
+            listed = self._listed.get((volume, shard))
             # A node appends a suffix to the digest of a shard that reconcile has to look into.
-            if self._done.get((volume, shard)) != digest.partition("-")[0]:
-                files = await node.list_shard(volume, shard)
-                found = pending_originals(volume, files)
-                pending |= found
-                if not await self._second_passes.sweep(node, volume, shard, files) and not found:
-                    # The shard can have changed since the node reported its digest.
-                    self._done[volume, shard] = listing_digest(files)
+            if listed is None or listed.digest != digest.partition("-")[0]:
+                changed.append(shard)
+            else:
+                pending |= listed.pending
+        for start in range(0, len(changed), SHARDS_AT_ONCE):
+            some = changed[start : start + SHARDS_AT_ONCE]
+            pending |= await self._pending_in(node, volume, some)
         self._settling.record_sweep(self._cluster.volumes[volume], begun=begun, pending=pending)
         again = pending & self._seen_pending.get(volume, set())
         self._seen_pending[volume] = pending
@@ -89,6 +101,21 @@ class Sweep:
         for original in sorted(again, key=render_path):
             self._queue.enqueue(original, queue_name=RETRY_QUEUE)
         return len(again)
+
+    async def _pending_in(
+        self, node: NodeClient, volume: VolumeId, shards: Sequence[str]
+    ) -> set[Variant]:
+        """List some shards; return their originals without sizes."""
+        pending: set[Variant] = set()
+        for shard, files in (await node.list_shards(volume, shards)).items():
+            found = pending_originals(volume, files)
+            pending |= found
+            if await self._second_passes.sweep(node, volume, shard, files):
+                self._listed.pop((volume, shard), None)
+            else:
+                # The shard can have changed since the node reported its digest.
+                self._listed[volume, shard] = _Listed(listing_digest(files), frozenset(found))
+        return pending
 
 
 def pending_originals(volume: VolumeId, files: Iterable[ListedFile]) -> set[Variant]:

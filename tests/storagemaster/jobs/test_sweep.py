@@ -80,6 +80,25 @@ async def test_a_photo_that_is_hidden_while_its_shard_is_listed_is_found_later(
     assert [await cluster.master.sweep.sweep(1) for _ in range(2)] == [0, 1]
 
 
+async def test_a_shard_is_listed_again_only_after_a_change(cluster, monkeypatch):
+    """Photos that wait for their sizes cost no listings, and are enqueued all the same."""
+    photo_version = (await cluster.master.upload(picture())).version
+    store, listed = cluster.stores["east-1"], []
+    list_shard = store.list_shard
+
+    def recording(volume, shard):
+        listed.append(shard)
+        return list_shard(volume, shard)
+
+    monkeypatch.setattr(store, "list_shard", recording)
+    assert [await cluster.master.sweep.sweep(1) for _ in range(3)] == [0, 1, 1]
+    assert listed == [photo_version.shard]
+    body = body_of(sizes_of(photo_version))
+    await cluster.master.worker.put_bundle(photo_version, body, mtime_seconds=1)
+    assert await cluster.master.sweep.sweep(1) == 0
+    assert listed == [photo_version.shard] * 2
+
+
 @pytest.mark.parametrize("down", ["east-1", "west-1"])
 async def test_one_mirror_is_enough_for_a_sweep(cluster, down):
     """Either mirror will do."""
