@@ -62,6 +62,7 @@ def _costs_of_files(folder: Path, files: int) -> list[Cost]:
         ("shards compared, nothing known", _compare),
         ("summaries saved", lambda store: store.save_summaries()),
         ("shards compared again", _compare),
+        ("volumes compared by one digest each", _summarize),
         ("shards compared after a restart", lambda store: _compare(_restarted(store))),
         ("tombstones compared after a restart", _compare_tombstones),
     )
@@ -101,6 +102,11 @@ def _restarted(store: DiskStore) -> DiskStore:
 def _compare(store: DiskStore) -> None:
     for volume in store.volumes:
         store.shard_digests(volume)
+
+
+def _summarize(store: DiskStore) -> None:
+    for volume in store.volumes:
+        store.volume_summary(volume)
 
 
 def _compare_tombstones(store: DiskStore) -> None:

@@ -18,6 +18,7 @@ from storagenode.protocol.files import (
     FileStream,
     ListedFile,
     Published,
+    VolumeSummary,
 )
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from storagenode.protocol.recent import RecentPhoto, parse_recent
@@ -232,6 +233,18 @@ class NodeClient(PartialRequests, AuditRequests):
         """
         query = wire.render_size_filter(sizes)
         return await self._digests(routes.SHARD_DIGESTS.target(query, volume=volume), on_progress)
+
+    async def volume_summaries(self, left: Sequence[VolumeId]) -> dict[VolumeId, VolumeSummary]:
+        """Return the summaries of volumes; a volume that the node does not mirror has none."""
+        found: dict[VolumeId, VolumeSummary] = {}
+        target = routes.VOLUME_SUMMARIES.target()
+        while left:
+            body = json.dumps(left).encode()
+            rows = await self._call(target, body, timeout_seconds=LISTING_SECONDS)
+            parsed = wire.parse_volume_summaries(rows)
+            found |= {volume: each for volume, each in parsed.items() if each is not None}
+            left = [volume for volume, each in parsed.items() if each is None]
+        return found
 
     async def _digests(self, target: routes.Target, on_progress: OnProgress) -> dict[str, str]:
         while True:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from storagenode.open_file import OpenFile
 from storagenode.protocol.batch_wire import InMemoryFile, WriteOutcome
 from storagenode.protocol.errors import NodeError
-from storagenode.protocol.files import ListedFile, Published
+from storagenode.protocol.files import ListedFile, Published, VolumeSummary
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter
@@ -163,6 +163,14 @@ class StoreOf(Protocol[S]):
 
     def shard_digests(self, volume: VolumeId, sizes: SizeFilter | None = None) -> dict[str, str]:
         """Return a digest of the names and digests of each shard that has matching files."""
+
+    def volume_summary(self, volume: VolumeId) -> VolumeSummary:
+        """Return the digest of all files of a volume, which equal mirrors share, and their size.
+
+        Raises:
+            NotAMirror: The volume is not on this node.
+            StillListing: More is left to list than one request may; another one continues.
+        """
 
     def check_summary(self, volume: VolumeId, shard: str, files: tuple[ListedFile, ...]) -> None:
         """Compare what the store remembers of a shard with its listing, and forget what differs."""

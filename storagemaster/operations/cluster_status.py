@@ -22,6 +22,7 @@ from storagemaster.operations.port_health import PortHealth
 from storagemaster.operations.space_trend import SpaceTrend
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import state_document
+from storagenode.protocol.files import VolumeSummary
 from volumes.cluster import Edge, Node, NodeId, Volume
 from volumes.cold_tier import ColdTier
 
@@ -49,6 +50,7 @@ class ClusterStatus:
         self._port_health = port_health
         self._abandoned_jobs = abandoned_jobs
         self._reconcile = reconcile
+        self._contents = reconcile.comparison.contents
         self._settling = settling
         self._audit = audit
         self._master = master
@@ -72,9 +74,18 @@ class ClusterStatus:
         for node_id, view in views.items():
             if view.up and view.status is not None:
                 self._trend.record(node_id, self._now_seconds(), view.status)
+        volumes = [
+            {
+                **_volume(volume, views, self._fleet.cold_tier_of(volume.number)),
+                "mirrors_readable": [node for node in volume.mirrors if node in readable],
+                **_volume_contents(self._contents.of(volume.number)),
+            }
+            for volume in self._cluster.volumes.values()
+        ]
         nodes = [
             {
                 **_node(node, views[node.id]),
+                **self._node_contents(node.id),
                 "read_up": node.id in readable,
                 "clock_difference_seconds": self._port_health.clock_difference_seconds(node.read),
                 "days_to_full": self._trend.days_to_full(node.id),
@@ -91,13 +102,7 @@ class ClusterStatus:
                 for each in self._cluster.masters.values()
             ],
             "nodes": nodes,
-            "volumes": [
-                {
-                    **_volume(volume, views, self._fleet.cold_tier_of(volume.number)),
-                    "mirrors_readable": [node for node in volume.mirrors if node in readable],
-                }
-                for volume in self._cluster.volumes.values()
-            ],
+            "volumes": volumes,
             "waits": self._waits(),
             "pending_hints": sum(view.status.hints for view in views.values() if view.status),
             "queues": depths,
@@ -118,6 +123,15 @@ class ClusterStatus:
                 ),
             ],
             "edges": edges,
+        }
+
+    def _node_contents(self, node: NodeId) -> dict[str, int | None]:
+        found = [self._contents.of(volume).get(node) for volume in self._cluster.volumes_on(node)]
+        known = [each for each in found if each is not None]
+        is_complete = len(known) == len(found)
+        return {
+            "photos": sum(each.photos for each in known) if is_complete else None,
+            "bytes": sum(each.bytes for each in known) if is_complete else None,
         }
 
     def _edge(self, edge: Edge) -> dict[str, Any]:
@@ -173,4 +187,16 @@ def _volume(
         "mirrors": list(volume.mirrors),
         "mirrors_up": [node for node in volume.mirrors if views[node].up],
         "cold_nodes": list(cold_tier.cold_nodes) if cold_tier else [],
+    }
+
+
+def _volume_contents(summaries: Mapping[NodeId, VolumeSummary]) -> dict[str, Any]:
+    """Return the photos and bytes of a volume, and of each of its mirrors that reported them."""
+    return {
+        "photos": max((each.photos for each in summaries.values()), default=None),
+        "bytes": max((each.bytes for each in summaries.values()), default=None),
+        "mirror_contents": [
+            {"node": node, "photos": each.photos, "bytes": each.bytes}
+            for node, each in summaries.items()
+        ],
     }

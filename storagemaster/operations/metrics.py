@@ -144,8 +144,19 @@ def _node_metrics(status: Mapping[str, Any]) -> list[Metric]:
         "1 if the node's read port responds, 0 otherwise.",
         labels=by_node,
     )
+    photos = GaugeMetricFamily(
+        "glassplate_node_photos", "Number of photos that the node stores.", labels=by_node
+    )
+    stored = GaugeMetricFamily(
+        "glassplate_node_stored_bytes",
+        "Bytes of all files in the volumes of the node.",
+        labels=by_node,
+    )
     for node in status["nodes"]:
         labels = [node["id"], node["colo"]]
+        if node["photos"] is not None:
+            photos.add_metric(labels, node["photos"])
+            stored.add_metric(labels, node["bytes"])
         readable.add_metric(labels, float(node["read_up"]))
         up.add_metric(labels, float(node["up"]))
         if node["up"]:
@@ -153,7 +164,7 @@ def _node_metrics(status: Mapping[str, Any]) -> list[Metric]:
         if node["pending_hints"] is not None:
             hints.add_metric(labels, node["pending_hints"])
             hints_age.add_metric(labels, node["hints_age_seconds"])
-    return [up, readable, suspect, hints, hints_age]
+    return [up, readable, suspect, hints, hints_age, photos, stored]
 
 
 def _edge_up(status: Mapping[str, Any]) -> Metric:

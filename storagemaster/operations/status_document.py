@@ -15,6 +15,10 @@ class NodeState(TypedDict):
     reason: str
     free_bytes: int | None
     total_bytes: int | None
+    photos: int | None
+    """Photos that it stores, as it reported for its volumes; null until it has for all."""
+    bytes: int | None
+    """Bytes of all files of these volumes."""
     reserve_bytes: int | None
     """Free space that only deletes use. New photos need twice as much."""
     days_to_full: float | None
@@ -29,6 +33,14 @@ class NodeState(TypedDict):
     clock_difference_seconds: float | None
 
 
+class MirrorContents(TypedDict):
+    """Photos and bytes of a mirror, as it reported when it was last compared."""
+
+    node: str
+    photos: int
+    bytes: int
+
+
 class VolumeStatus(TypedDict):
     """The state of a volume."""
 
@@ -38,6 +50,12 @@ class VolumeStatus(TypedDict):
     mirrors_up: list[str]
     mirrors_readable: list[str]
     cold_nodes: list[str]
+    photos: int | None
+    """Originals on the mirror with most of them; null before the first comparison."""
+    bytes: int | None
+    """Bytes of all files on the mirror with most of them."""
+    mirror_contents: list[MirrorContents]
+    """Without the mirrors that have not reported yet."""
 
 
 # `for` is a keyword.

@@ -1,6 +1,6 @@
-"""Reconciliation of mirrors: compare shard digests, plan the repair, and apply its steps.
+"""Reconciliation of mirrors: compare digests, plan the repair, and apply its steps.
 
-Equal mirrors cost one stat per shard and one request per mirror. Nodes copy files directly from
+Equal mirrors cost one small answer of each. Nodes copy files directly from
 each other. Later passes retry a failed step a few times, and then report it with its reason. A
 failed step never delays other steps.
 """
@@ -8,10 +8,10 @@ failed step never delays other steps.
 import asyncio
 import contextlib
 import logging
+import math
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from runtime.crashpoint import crashpoint
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
@@ -34,7 +34,7 @@ from storagemaster.repair.steps import (
     WriteTombstone,
 )
 from storagemaster.repair.tasks import Link, RepairProgress, RepairThrottle, Task, group_steps
-from storagenode.client import NodeClient
+from storagemaster.repair.volume_comparison import VolumeComparison
 from storagenode.protocol.errors import (
     Gone,
     NodeError,
@@ -43,19 +43,17 @@ from storagenode.protocol.errors import (
     UnprovenTombstone,
     Unreachable,
 )
-from storagenode.protocol.files import ListedFile
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import Pull
 from volumes.cluster import NodeId
-from volumes.cold_tier import ColdTier, SizeFilter
 from volumes.photo_path import PhotoFile, VolumeId, volume_of
 
 log = logging.getLogger(__name__)
 
-_Result = TypeVar("_Result")
-
 # Time to compare every volume once, whatever their number.
 CYCLE_SECONDS = 15.0
+# Passes of a cycle with many volumes. Each pass sends one request to each node that it concerns.
+PASSES_PER_CYCLE = 30
 TASKS_AT_ONCE = 8
 SHARDS_AT_ONCE = 64
 # Time that a failing disk needs to write one small file.
@@ -100,6 +98,7 @@ class Reconciler:
         self._cluster = mirrors.cluster
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
+        self.comparison = VolumeComparison(mirrors)
         self._tombstone_delivery = tombstone_delivery
         self._settling = settling
         self._seen_fault = 0
@@ -114,18 +113,35 @@ class Reconciler:
 
     @property
     def pause_seconds(self) -> float:
-        """The pause between two volumes, so that all volumes take one cycle."""
-        return CYCLE_SECONDS / len(self._cluster.volumes)
+        """The pause between two passes, so that all volumes take one cycle."""
+        return CYCLE_SECONDS * self._volumes_per_pass / len(self._cluster.volumes)
+
+    @property
+    def _volumes_per_pass(self) -> int:
+        return math.ceil(len(self._cluster.volumes) / PASSES_PER_CYCLE)
 
     async def reconcile_next(self) -> None:
-        """Compare the next volume and repair it; first all volumes that a fault has touched."""
+        """Compare the next volumes and repair them; first all volumes that a fault has touched."""
         if not self._waiting:
             # Each storagemaster uses its own order, so that they share the work.
             self._waiting = list(self._cluster.volumes)
             self._shuffle(self._waiting)
-        for number in self._touched():
-            await self.reconcile(number)
-        await self.reconcile(self._waiting.pop())
+        if touched := self._touched():
+            await self._reconcile_some(touched)
+        some = self._waiting[-self._volumes_per_pass :]
+        del self._waiting[-len(some) :]
+        await self._reconcile_some(some)
+
+    async def _reconcile_some(self, volumes: Sequence[VolumeId]) -> None:
+        begun = self._settling.begin()
+        equal = await self.comparison.find_equal(volumes)
+        for volume in equal:
+            self.forget_failures(volume)
+            self.conflicts.pop(volume, None)
+            self._settling.record_comparison(self._cluster.volumes[volume], begun=begun)
+        for volume in volumes:
+            if volume not in equal:
+                await self.reconcile(volume)
 
     def _touched(self) -> list[VolumeId]:
         """Return the volumes whose mirrors are up again and were not compared since."""
@@ -188,13 +204,13 @@ class Reconciler:
         """Return the plan that makes the mirrors equal, now or after a recall; change nothing."""
         mirrors = self._cluster.volumes[volume].mirrors
         cold_tier = None if after_recall else self._fleet.cold_tier_of(volume)
-        unequal, known = await self._unequal_shards(volume, mirrors, cold_tier)
+        unequal, known = await self.comparison.unequal_shards(volume, mirrors, cold_tier)
         shards = sorted(unequal)
         steps: list[Step] = []
         conflicts: list[Conflict] = []
         for start in range(0, len(shards), SHARDS_AT_ONCE):
             some = shards[start : start + SHARDS_AT_ONCE]
-            listed = await self._list_shards(volume, some, known)
+            listed = await self.comparison.list_shards(volume, some, known)
             known = list(listed)
             for shard in some:
                 listings = {node: by_shard[shard] for node, by_shard in listed.items()}
@@ -232,55 +248,6 @@ class Reconciler:
             tasks = group_steps([step for step in waiting if is_in_phase(step)])
             await asyncio.gather(*(one(task) for task in tasks))
         return report
-
-    async def _unequal_shards(
-        self, volume: VolumeId, mirrors: Sequence[NodeId], cold_tier: ColdTier | None
-    ) -> tuple[set[str], list[NodeId]]:
-        """Return the shards whose mirrors differ, and the mirrors that reported their digests."""
-        if cold_tier is None:
-            found = await self._shard_digests(volume, mirrors, None)
-            return _unequal(found), list(found)
-        hot, cold = (SizeFilter(cold_tier.sizes, include=include) for include in (False, True))
-        on_mirrors = await self._shard_digests(volume, mirrors, hot)
-        offloaded = await self._shard_digests(volume, list(on_mirrors), cold)
-        cold_nodes = {node: offloaded[node] for node in offloaded if node in cold_tier.cold_nodes}
-        # Cold sizes that other mirrors still have must also be on the cold nodes.
-        others = {
-            shard for node in offloaded if node not in cold_nodes for shard in offloaded[node]
-        }
-        return _unequal(on_mirrors) | _unequal(cold_nodes) | others, list(offloaded)
-
-    async def _shard_digests(
-        self, volume: VolumeId, mirrors: Sequence[NodeId], sizes: SizeFilter | None
-    ) -> dict[NodeId, dict[str, str]]:
-        """Return the digests of all shards by mirror, without the unreachable mirrors."""
-        up = [node for node in mirrors if self._fleet.is_up(node)]
-        return await self._compare(volume, up, lambda node: node.shard_digests(volume, sizes))
-
-    async def _list_shards(
-        self, volume: VolumeId, shards: Sequence[str], mirrors: Sequence[NodeId]
-    ) -> dict[NodeId, dict[str, tuple[ListedFile, ...]]]:
-        """Return the files of these shards by mirror, without the unreachable mirrors."""
-        return await self._compare(volume, mirrors, lambda node: node.list_shards(volume, shards))
-
-    async def _compare(
-        self,
-        volume: VolumeId,
-        mirrors: Sequence[NodeId],
-        request: Callable[[NodeClient], Awaitable[_Result]],
-    ) -> dict[NodeId, _Result]:
-        """Query the mirrors of a volume concurrently, and return the results of those with one."""
-
-        async def query(node: NodeId) -> _Result | None:
-            try:
-                return await request(self._nodes[node])
-            except NodeError as error:
-                log.warning("volume %s on %s was not compared: %s", volume, node, error)
-                return None
-
-        found = await asyncio.gather(*map(query, mirrors))
-        pairs = zip(mirrors, found, strict=True)
-        return {node: result for node, result in pairs if result is not None}
 
     async def _try(
         self, task: Task, report: RepairReport, broken_links: dict[Link, NodeError]
@@ -388,10 +355,3 @@ def _as_source() -> Iterator[None]:
         yield
     except Unreachable as error:
         raise SourceUnreachable(str(error)) from error
-
-
-def _unequal(found: Mapping[NodeId, Mapping[str, str]]) -> set[str]:
-    shards = {shard for digests in found.values() for shard in digests}
-    return {
-        shard for shard in shards if len({digests.get(shard) for digests in found.values()}) > 1
-    }

@@ -19,7 +19,13 @@ from permission_urls import TombstoneProofs
 from storagenode.bucket.bucket import Bucket, ListedObject
 from storagenode.disk.shard_listing import filter_files, is_photo_file
 from storagenode.protocol.errors import NodeError
-from storagenode.protocol.files import ListedFile, listing_digest
+from storagenode.protocol.files import (
+    ListedFile,
+    VolumeSummary,
+    is_original,
+    listing_digest,
+    volume_digest,
+)
 from volumes.cold_tier import SizeFilter
 from volumes.json_text import parse_json
 from volumes.photo_id import PhotoId
@@ -41,6 +47,8 @@ class _Shard:
     signature: str
     digests: dict[SizeFilter | None, str]
     """The digests computed so far, by size filter."""
+    photos: int
+    bytes: int
 
 
 @dataclass(slots=True)
@@ -85,14 +93,26 @@ class BucketListings:
 
     def digests(self, volume: VolumeId, sizes: SizeFilter | None = None) -> dict[str, str]:
         """Return the digest of every shard that has files matching the size filter."""
+        found = self._all(volume, sizes)
+        return {name: each.digests[sizes] for name, each in found.items() if each.digests[sizes]}
+
+    def volume_summary(self, volume: VolumeId) -> VolumeSummary:
+        """Return the summary of all shards of a volume."""
+        found = self._all(volume, None)
+        return VolumeSummary(
+            volume_digest({name: each.digests[None] for name, each in found.items()}),
+            photos=sum(each.photos for each in found.values()),
+            bytes=sum(each.bytes for each in found.values()),
+        )
+
+    def _all(self, volume: VolumeId, sizes: SizeFilter | None) -> dict[str, _Shard]:
         with self._listing:
             known = self._volumes.get(volume)
             if known is None or self._is_old(known):
                 known = self._relist(volume, known.shards if known else {}, sizes)
             unknown = {name for name, each in known.shards.items() if sizes not in each.digests}
             self._relist_shards(volume, known, unknown | known.changed, sizes)
-            shards = ((name, known.shards[name]) for name in SHARDS if name in known.shards)
-            return {name: each.digests[sizes] for name, each in shards if each.digests[sizes]}
+            return {name: known.shards[name] for name in SHARDS if name in known.shards}
 
     def tombstones(self, volume: VolumeId) -> dict[str, list[str]]:
         """Return the names of the tombstones of each shard that has any, from a new listing."""
@@ -182,11 +202,12 @@ class BucketListings:
         if before is not None and sizes in kept:
             return before
         files = self._listed(volume, shard, objects, is_complete=True)
+        size = (sum(is_original(each.name) for each in files), sum(each.bytes for each in files))
         if not all(file.digest for file in files):
             # The suffix differs from every mirror's digest, so reconcile always checks this shard.
-            return _Shard("", {sizes: f"{listing_digest(files)}-{self._bucket.location}"})
+            return _Shard("", {sizes: f"{listing_digest(files)}-{self._bucket.location}"}, *size)
         digest = listing_digest(filter_files(volume, files, sizes))
-        return _Shard(signature, {**kept, sizes: digest})
+        return _Shard(signature, {**kept, sizes: digest}, *size)
 
     def _objects(self, prefix: str) -> list[ListedObject]:
         """Return the photo files below a prefix within a volume."""

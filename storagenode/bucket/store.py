@@ -25,7 +25,7 @@ from storagenode.protocol.errors import (
     NotAMirror,
     NotFound,
 )
-from storagenode.protocol.files import ListedFile, Published, names_digest
+from storagenode.protocol.files import ListedFile, Published, VolumeSummary, names_digest
 from storagenode.protocol.layout import (
     QUARANTINE,
     TOMBSTONE_BYTES,
@@ -214,6 +214,11 @@ class BucketStore(OneByOne, SavesNoSummaries):
         """Return a digest of the names and digests of each shard that has matching files."""
         self._require_volume(volume)
         return self._listings.digests(volume, sizes)
+
+    def volume_summary(self, volume: VolumeId) -> VolumeSummary:
+        """Return the digest of all files of a volume, and their number and bytes."""
+        self._require_volume(volume)
+        return self._listings.volume_summary(volume)
 
     @property
     def cold_tiers(self) -> dict[VolumeId, ColdTier]:

@@ -9,7 +9,7 @@ from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.shard_listing import ShardListings
 from storagenode.disk.summaries.summaries import Summaries
 from storagenode.protocol.errors import NotAMirror
-from storagenode.protocol.files import ListedFile
+from storagenode.protocol.files import ListedFile, VolumeSummary
 from storagenode.protocol.layout import Place, directory_of
 from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PhotoId
@@ -39,6 +39,11 @@ class VolumeContents:
         """Return a digest of the names and digests of each shard that has matching files."""
         self._require_volume(volume)
         return self._summaries.digests(volume, sizes)
+
+    def volume_summary(self, volume: VolumeId) -> VolumeSummary:
+        """Return the digest of all files of a volume, and their number and bytes."""
+        self._require_volume(volume)
+        return self._summaries.volume_summary(volume)
 
     def tombstone_digests(self, volume: VolumeId) -> dict[str, str]:
         """Return a digest of the names of the tombstones of each shard that has any."""

@@ -1,7 +1,7 @@
 """Files as a node reports, lists, and sends them."""
 
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from storagenode.protocol.errors import Corrupt
@@ -29,6 +29,17 @@ class ListedFile:
     name: str
     bytes: int
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSummary:
+    """The contents of a volume on a node: a digest that equal mirrors share, and the size."""
+
+    digest: str
+    """Empty for an empty volume."""
+    photos: int
+    """Number of originals: one for each version."""
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,16 @@ def listing_digest(files: Sequence[ListedFile]) -> str:
         return ""
     lines = "".join(f"{file.name} {_digest_of(file)}\n" for file in files)
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def volume_digest(shards: Mapping[str, str]) -> str:
+    """Return one digest of the digests of all shards with files, or "" without any."""
+    return names_digest(f"{shard} {digest}" for shard, digest in shards.items())
+
+
+def is_original(name: str) -> bool:
+    """Return True if the name of a photo file is that of an original."""
+    return "_o." in name
 
 
 def names_digest(names: Iterable[str]) -> str:

@@ -114,6 +114,7 @@ RECENT = Route("GET", "/recent")
 
 CREATE_VOLUME = Route("PUT", "/volumes/{volume}")
 SET_COLD_TIER = Route("PUT", "/volumes/{volume}/cold-tier", body_bytes_max=LIST_BYTES_MAX)
+VOLUME_SUMMARIES = Route("POST", "/volumes/summaries", body_bytes_max=LIST_BYTES_MAX)
 SHARD_DIGESTS = Route("GET", "/volumes/{volume}/shards")
 LIST_SHARD = Route("GET", "/volumes/{volume}/shards/{shard}")
 LIST_SHARDS = Route("POST", "/volumes/{volume}/listings", body_bytes_max=LIST_BYTES_MAX)

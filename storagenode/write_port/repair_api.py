@@ -1,14 +1,16 @@
 """Handlers of the write port for repair: contents of a volume, and batches of small files."""
 
 import contextlib
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from aiohttp import web
 
 from storagenode.protocol import batch_wire, routes, wire
 from storagenode.protocol.batch_wire import ReadFile, ReadOutcome
-from storagenode.protocol.errors import BadRequest, NodeError
+from storagenode.protocol.errors import BadRequest, NodeError, NotAMirror, StillListing
+from storagenode.protocol.files import VolumeSummary
 from storagenode.protocol.layout import Place
 from storagenode.protocol.routes import Route
 from storagenode.store import Store
@@ -17,7 +19,10 @@ from storagenode.write_port.pulling import Puller
 from storagenode.write_port.store_threads import StoreThreads
 from volumes.json_text import parse_json
 from volumes.photo_id import parse_photo_id
-from volumes.photo_path import SHARDS, parse_volume
+from volumes.photo_path import SHARDS, VolumeId, parse_volume
+
+# Time that one request spends on the summaries of volumes. The next request continues.
+SUMMARIES_SECONDS = 5.0
 
 Handler = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
 """Handler of a request with a verified signature, and of its body."""
@@ -43,6 +48,7 @@ class RepairApi:
     def handlers(self) -> dict[Route, Handler]:
         """Return the handlers by route."""
         return {
+            routes.VOLUME_SUMMARIES: self.volume_summaries,
             routes.SHARD_DIGESTS: self.shard_digests,
             routes.LIST_SHARD: self.list_shard,
             routes.LIST_SHARDS: self.list_shards,
@@ -56,6 +62,27 @@ class RepairApi:
             routes.READ_MANY: self.read_many,
             routes.PULL_MANY: self.pull_many,
         }
+
+    async def volume_summaries(self, _: web.Request, body: bytes) -> web.Response:
+        """Return the digest and the size of volumes."""
+        found = await self._comparisons.run(self._summaries, wire.parse_volumes(body))
+        return web.json_response(wire.render_volume_summaries(found))
+
+    def _summaries(self, volumes: Sequence[VolumeId]) -> dict[VolumeId, VolumeSummary | None]:
+        """Return the summaries of volumes of this node; None if time was short for one."""
+        found: dict[VolumeId, VolumeSummary | None] = {}
+        started = time.monotonic()
+        for volume in volumes:
+            is_late = time.monotonic() - started > SUMMARIES_SECONDS
+            with contextlib.suppress(NotAMirror):
+                found[volume] = None if found and is_late else self._summary(volume)
+        return found
+
+    def _summary(self, volume: VolumeId) -> VolumeSummary | None:
+        try:
+            return self._store.volume_summary(volume)
+        except StillListing:
+            return None
 
     async def shard_digests(self, request: web.Request, _: bytes) -> web.Response:
         """Return the digest of every shard with files."""

@@ -17,7 +17,7 @@ from permission_urls import (
 )
 from permission_urls.keys import Key, KeyState
 from storagenode.protocol import batch_wire, errors, routes, wire
-from storagenode.protocol.files import ListedFile, Published, listing_digest
+from storagenode.protocol.files import ListedFile, Published, listing_digest, volume_digest
 from storagenode.protocol.layout import Place
 from storagenode.protocol.routes import Signed
 from storagenode.upkeep.scrub import ScrubProgress
@@ -206,6 +206,13 @@ def test_the_shard_digest():
     files = tuple(ListedFile(name, 1, digest_of(name.encode())) for name in ("a.jpg", "b.jpg"))
     lines = "".join(f"{file.name} {file.digest}\n" for file in files)
     assert listing_digest(files) == hashlib.sha256(lines.encode()).hexdigest()
+
+
+def test_the_digest_of_a_volume():
+    """It is the SHA-256 over the sorted lines of shards and their digests."""
+    shards = {shard: digest_of(shard.encode()) for shard in ("k7", "00")}
+    lines = "".join(f"{shard} {shards[shard]}\n" for shard in sorted(shards))
+    assert volume_digest(shards) == hashlib.sha256(lines.encode()).hexdigest()
 
 
 def test_the_fields_of_the_documents(node):

@@ -36,6 +36,8 @@ STATUS = {
             "pending_hints": 0,
             "hints_age_seconds": 0.0,
             "clock_difference_seconds": 0.0,
+            "photos": 0,
+            "bytes": 0,
         },
     ],
     "edges": [

@@ -1,5 +1,6 @@
 """Bugs in the summaries of shards."""
 
+from storagemaster.repair.volume_comparison import VolumeComparison
 from storagenode.disk.summaries import shard_summary, summaries
 from storagenode.disk.summaries.summaries import Summaries
 from tests.planted.finders import CrashStates, Simulation, Tests
@@ -70,7 +71,34 @@ def saves_unsound_summaries(patch):
     patch.setattr(summaries, "summarize", always_sound)
 
 
+def digests_the_shards_of_a_volume_by_name(patch):
+    """Compute the digest of a volume without the digests of its shards."""
+    patch.setattr(summaries, "volume_digest", " ".join)
+
+
+def counts_silent_mirrors_as_equal(patch):
+    """Leave out the mirrors that did not report a volume when its digests are compared."""
+    is_equal = VolumeComparison._is_equal
+
+    def without_silent(self, volume, reported):
+        (digest, *_) = [found[volume] for found in reported.values() if volume in found] or [None]
+        filled = {node: {volume: digest} | found for node, found in reported.items()}
+        return is_equal(self, volume, filled)
+
+    patch.setattr(VolumeComparison, "_is_equal", without_silent)
+
+
 BUGS_OF_SUMMARIES = (
+    PlantedBug(
+        what="the digest of a volume does not depend on the digests of its shards",
+        plant=digests_the_shards_of_a_volume_by_name,
+        found_by=Simulation("C6"),
+    ),
+    PlantedBug(
+        what="a mirror that did not report a volume counts as equal to the others",
+        plant=counts_silent_mirrors_as_equal,
+        found_by=Tests("tests/storagemaster/repair/test_volume_comparison.py"),
+    ),
     PlantedBug(
         what="mirrors are compared by names, not by digests",
         plant=compares_names_only,

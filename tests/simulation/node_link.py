@@ -9,7 +9,14 @@ from typing import Any
 from storagenode.protocol.audit_log import AuditFile
 from storagenode.protocol.batch_wire import InMemoryFile, ReadOutcome
 from storagenode.protocol.errors import Corrupt, NodeError, Unreachable
-from storagenode.protocol.files import FetchedFile, FileMetadata, FileStream, ListedFile, Published
+from storagenode.protocol.files import (
+    FetchedFile,
+    FileMetadata,
+    FileStream,
+    ListedFile,
+    Published,
+    VolumeSummary,
+)
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from storagenode.protocol.wire import HINTS_PER_LIST_MAX, NodeStatus, Pull, render_trailer
 from storagenode.transport.proven_tombstones import ProvenTombstones
@@ -208,6 +215,11 @@ class NodeLink:
             lambda: {shard: self._node.store.list_shard(volume, shard) for shard in shards}
         )
         return {shard: self._proven.listed(volume, files) for shard, files in found.items()}
+
+    async def volume_summaries(self, volumes: Sequence[VolumeId]) -> dict[VolumeId, VolumeSummary]:
+        """Return the summaries of volumes."""
+        store = self._node.store
+        return await self._request(lambda: {each: store.volume_summary(each) for each in volumes})
 
     async def shard_digests(
         self,

@@ -3,7 +3,7 @@
 import pytest
 
 from storagenode.protocol.errors import BadRequest, Gone, InvalidSignature, NotAMirror, NotFound
-from storagenode.protocol.files import names_digest
+from storagenode.protocol.files import VolumeSummary, names_digest
 from storagenode.protocol.layout import Place
 from tests.storagenode.photo_samples import (
     MTIME,
@@ -129,9 +129,31 @@ class KeepingContract:
         for place, data, _ in bundle[::-1]:
             put(there, place, data, mtime_seconds=MTIME + 1)
         assert here.shard_digests(VOLUME) == there.shard_digests(VOLUME) != {}
+        assert here.volume_summary(VOLUME) == there.volume_summary(VOLUME)
         put(there, variant_of(OF, "z"), b"z")
         put(here, variant_of(OF, "z"), b"not z")
         assert here.shard_digests(VOLUME) != there.shard_digests(VOLUME)
+        assert here.volume_summary(VOLUME).digest != there.volume_summary(VOLUME).digest
+
+    def test_the_summary_of_a_volume_has_its_photos_and_bytes(self, trial):
+        """Each original is a photo; each change of a file or a tombstone is another digest."""
+        store = trial.store
+        seen = [store.volume_summary(VOLUME)]
+        assert seen == [VolumeSummary(digest="", photos=0, bytes=0)]
+        put(store, variant_of(OF), bytes_of("photo"))
+        put(store, variant_of(OF, "m"), bytes_of("m"))
+        put(store, variant_of(OTHER_PHOTO), bytes_of("other"))
+        seen.append(store.volume_summary(VOLUME))
+        assert (seen[-1].photos, seen[-1].bytes) == (2, 300)
+        assert store.volume_summary(VOLUME) == seen[-1]
+        write_tombstone(store, Place(VersionTombstone(OF)))
+        seen.append(store.volume_summary(VOLUME))
+        assert (seen[-1].photos, seen[-1].bytes) == (1, 100)
+        write_tombstone(store, Place(PhotoTombstone(VOLUME, OF.photo)))
+        seen.append(store.volume_summary(VOLUME))
+        assert len({each.digest for each in seen}) == len(seen)
+        with pytest.raises(NotAMirror):
+            store.volume_summary(OTHER_VOLUME)
 
     def test_hints_are_separate_until_they_are_removed(self, trial):
         """They are not listed as the node's own files and need no mirror here."""

@@ -20,6 +20,7 @@ def status_view(document: Document, warnings: Sequence[str]) -> RenderableType:
         "",
         _volumes_table(document["volumes"]),
         "",
+        Text(f"Photos: {_describe_contents(document['volumes'])}"),
         Text(f"Pending hints: {document['pending_hints']}"),
         Text(f"Queues: {_describe_queues(document['queues'])}"),
     ]
@@ -34,13 +35,14 @@ def status_view(document: Document, warnings: Sequence[str]) -> RenderableType:
 
 
 def _nodes_table(nodes: Sequence[Document]) -> Table:
-    table = new_table("Colo", "Node", "State", "Free", "Size", "Hints")
+    table = new_table("Colo", "Node", "State", "Stored", "Free", "Size", "Hints")
     shown_colo = None
     for node in sorted(nodes, key=lambda node: (node["colo"], node["id"])):
         table.add_row(
             node["colo"] if node["colo"] != shown_colo else "",
             node["id"],
             _node_state(node),
+            _bytes(node["bytes"]),
             _bytes(node["free_bytes"]),
             _bytes(node["total_bytes"]),
             "?" if node["pending_hints"] is None else str(node["pending_hints"]),
@@ -73,6 +75,14 @@ def _volumes_table(volumes: Sequence[Document]) -> Table:
         )
         table.add_row(compact_ranges(numbers), state, cell)
     return table
+
+
+def _describe_contents(volumes: Sequence[Document]) -> str:
+    """Return the photos and bytes of all volumes, each counted once."""
+    photos, size = ([volume[key] for volume in volumes] for key in ("photos", "bytes"))
+    if None in photos:
+        return "not known until all volumes are compared"
+    return f"{sum(photos):,}, {_bytes(sum(size))} on each mirror"
 
 
 def _volume_state(volume: Document) -> str:

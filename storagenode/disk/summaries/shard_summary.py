@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from storagenode.disk.shard_listing import filter_files, has_unfinished_delete
 from storagenode.open_file import FileStat
-from storagenode.protocol.files import ListedFile, listing_digest, names_digest
+from storagenode.protocol.files import ListedFile, is_original, listing_digest, names_digest
 from volumes.cold_tier import SizeFilter
 from volumes.json_text import parse_json
 from volumes.photo_path import VolumeId
@@ -76,7 +76,7 @@ def summarize(
         return replace(known, digests={**known.digests, sizes: digest})
     return ShardSummary(
         stamp,
-        photos=sum("_o." in file.name for file in files),
+        photos=sum(is_original(file.name) for file in files),
         files=len(files),
         bytes=sum(file.bytes for file in files),
         tombstones=names_digest(file.name for file in files if file.name.endswith(".gone")),

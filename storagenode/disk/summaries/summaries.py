@@ -28,7 +28,7 @@ from storagenode.disk.summaries.shard_summary import (
 )
 from storagenode.disk.walking import names_in
 from storagenode.protocol.errors import Corrupt, NotFound, StillListing
-from storagenode.protocol.files import ListedFile
+from storagenode.protocol.files import ListedFile, VolumeSummary, volume_digest
 from storagenode.protocol.layout import summaries_path
 from volumes.cold_tier import SizeFilter
 from volumes.photo_path import SHARDS, VolumeId
@@ -62,9 +62,23 @@ class Summaries:
         Raises:
             StillListing: More shards are left to list than one request may.
         """
+        return self._compared(self._all(volume, sizes), sizes)
+
+    def volume_summary(self, volume: VolumeId) -> VolumeSummary:
+        """Return the summary of all shards of a volume; raise as `digests`."""
+        found = self._all(volume, None)
+        return VolumeSummary(
+            volume_digest(self._compared(found, None)),
+            photos=sum(each.photos for _, each in found),
+            bytes=sum(each.bytes for _, each in found),
+        )
+
+    def _compared(
+        self, found: Iterable[tuple[str, ShardSummary]], sizes: SizeFilter | None
+    ) -> dict[str, str]:
         return {
             shard: each.digests[sizes] + ("" if each.is_sound else self._own_suffix)
-            for shard, each in self._all(volume, sizes)
+            for shard, each in found
             if each.digests[sizes]
         }
 

@@ -24,6 +24,7 @@ def _document():
                 "read_up": False,
                 "reason": "the disk is full",
                 "accepts_new_photos": False,
+                "bytes": 999_900_000_000,
                 "free_bytes": 999_900_000_000,
                 "total_bytes": 999_900_000_000,
                 "pending_hints": 123_456,
@@ -37,6 +38,8 @@ def _document():
                 "mirrors": [east, west, "cold-1"],
                 "mirrors_up": [],
                 "cold_nodes": ["cold-1"],
+                "photos": 1_000_000 * number,
+                "bytes": 2_500_000_000 * number,
             }
             for number, (east, west) in enumerate(zip(NODES[:2], NODES[2:], strict=True), 1)
         ],
@@ -55,10 +58,19 @@ def test_nothing_folds_at_80_columns(document):
     Console(file=file, width=80).print(status_view(document, ["edge varnish is down"]))
     lines = [line.rstrip() for line in file.getvalue().splitlines()]
     assert max(map(len, lines)) <= 80
-    # Five titles and headings, four nodes, two volumes, two counts, two edges, and a warning.
-    assert len(list(filter(None, lines))) == 15
+    # Five titles and headings, four nodes, two volumes, three counts, two edges, and a warning.
+    assert len(list(filter(None, lines))) == 16
+    assert "Photos: 3,000,000, 7.5 GB on each mirror" in lines
     assert sum("offloaded to cold-1" in line and line.endswith("(down)") for line in lines) == 2
     assert lines[-1] == "! edge varnish is down"
+
+
+def test_photos_are_not_counted_before_all_volumes_are_compared(document):
+    """A part of them would look like a loss."""
+    document["volumes"][0] |= {"photos": None, "bytes": None}
+    file = io.StringIO()
+    Console(file=file, width=80).print(status_view(document, []))
+    assert "Photos: not known until all volumes are compared" in file.getvalue()
 
 
 def test_a_healthy_cluster_is_reported(document):

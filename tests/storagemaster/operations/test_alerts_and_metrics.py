@@ -115,6 +115,8 @@ STATUS = {
             "pending_hints": 3,
             "hints_age_seconds": 90.0,
             "clock_difference_seconds": -4.5,
+            "photos": 7,
+            "bytes": 800,
         },
         {
             "id": "west-1",
@@ -125,6 +127,8 @@ STATUS = {
             "pending_hints": None,
             "hints_age_seconds": None,
             "clock_difference_seconds": None,
+            "photos": None,
+            "bytes": None,
         },
     ],
     "edges": [
@@ -181,6 +185,9 @@ def test_metrics_have_the_values_of_the_status():
     assert found["glassplate_oldest_hint_age_seconds", "east", "east-1"] == 90
     assert found["glassplate_under_mirrored_files",] == 3 + 4 + 1
     assert ("glassplate_pending_hints", "west", "west-1") not in found
+    assert found["glassplate_node_photos", "east", "east-1"] == 7
+    assert found["glassplate_node_stored_bytes", "east", "east-1"] == 800
+    assert ("glassplate_node_photos", "west", "west-1") not in found
     assert found["glassplate_node_suspect", "east", "east-1"] == 1
     assert ("glassplate_node_suspect", "west", "west-1") not in found
     assert found["glassplate_jobs_waiting", "new"] == 2
