@@ -14,6 +14,8 @@ from pathlib import Path
 
 from bench.scale_roots import PROOFS, build_root
 from storagenode.disk.store import DiskStore
+from storagenode.protocol.errors import StillListing
+from volumes.photo_path import VolumeId
 
 TIMES = 10
 VOLUMES = 8
@@ -101,18 +103,28 @@ def _restarted(store: DiskStore) -> DiskStore:
 
 def _compare(store: DiskStore) -> None:
     for volume in store.volumes:
-        store.shard_digests(volume)
+        _until_listed(store.shard_digests, volume)
 
 
 def _summarize(store: DiskStore) -> None:
     for volume in store.volumes:
-        store.volume_summary(volume)
+        _until_listed(store.volume_summary, volume)
 
 
 def _compare_tombstones(store: DiskStore) -> None:
     again = _restarted(store)
     for volume in again.volumes:
-        again.tombstone_digests(volume)
+        _until_listed(again.tombstone_digests, volume)
+
+
+def _until_listed(call: Callable[[VolumeId], object], volume: VolumeId) -> None:
+    """Repeat a call, as a storagemaster does, until the node has listed all shards."""
+    while True:
+        try:
+            call(volume)
+        except StillListing:
+            continue
+        return
 
 
 if __name__ == "__main__":
