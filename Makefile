@@ -23,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: bench bench-edge bench-frozen-mirror bench-images bench-info bench-journey bench-purge bench-repair
-.PHONY: bench-scale bench-signing bench-sizes bench-upload-steps
+.PHONY: bench-scale bench-scale-edges bench-signing bench-sizes bench-upload-steps
 .PHONY: check clean compose-test drill gallery golden help lock mutants planted simulate soak soak-images soak-simulation
 .PHONY: test up
 
@@ -73,6 +73,10 @@ bench-repair: $(DEV) ## measure the repair of an empty mirror, in photos and byt
 
 bench-scale: $(DEV) ## measure how costs grow with files and volumes (FILES=10000: at 1x)
 	$(BIN)/python -m bench.scale --files $(FILES)
+
+bench-scale-edges: $(DEV) ## measure render, check, and reload of edges with 50,000 volumes
+	@proxy_config/install-servers.sh test
+	$(BIN)/python -m bench.scale_edges
 
 bench-signing: $(DEV) ## measure permission URLs signed per second on one core
 	$(BIN)/python -m bench.signing

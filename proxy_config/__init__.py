@@ -4,25 +4,25 @@ from proxy_config.edge_settings import IngestSettings, NginxSettings, TlsFiles, 
 from proxy_config.errors import InvalidSetting, ProxyConfigError, UnknownEdge, UnusableReadKey
 from proxy_config.ingest import ingest_command, render_ingest
 from proxy_config.nginx import nginx_command, render_nginx
-from proxy_config.routing import MirrorRoute, find_edge, mirror_routes
+from proxy_config.routing import RouteTable, find_edge, route_table
 from proxy_config.varnish import render_varnish, varnish_command
 
 __all__ = [
     "IngestSettings",
     "InvalidSetting",
-    "MirrorRoute",
     "NginxSettings",
     "ProxyConfigError",
+    "RouteTable",
     "TlsFiles",
     "UnknownEdge",
     "UnusableReadKey",
     "VarnishSettings",
     "find_edge",
     "ingest_command",
-    "mirror_routes",
     "nginx_command",
     "render_ingest",
     "render_nginx",
     "render_varnish",
+    "route_table",
     "varnish_command",
 ]

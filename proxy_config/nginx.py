@@ -16,7 +16,7 @@ from proxy_config.edge_settings import (
     local_disk_root,
 )
 from proxy_config.read_keys import check_read_keys
-from proxy_config.routing import find_edge, mirror_routes
+from proxy_config.routing import COUNT_COLUMNS, find_edge, route_table
 from proxy_config.templating import render_template
 from storagenode.protocol.routes import FRONT_LINES
 from volumes.cluster import Cluster
@@ -25,6 +25,8 @@ from volumes.media_types import MEDIA_TYPES
 from volumes.sizes import size_classes
 
 CONFIG_NAME = "nginx.conf"
+ROUTES_NAME = "routes.lua"
+"""The only file that depends on the volumes."""
 KEYS_NAME = "keys.lua"
 """The only file with secrets; write it with mode 0600."""
 
@@ -61,12 +63,12 @@ def render_nginx(
     """
     check_read_keys(read_keys)
     edge = find_edge(cluster, settings.edge_id, "nginx")
-    routes = mirror_routes(cluster, edge.colo)
     values = {
         "edge": edge,
         "settings": settings,
         "lua_module_name": LUA_MODULE_NAME,
-        "routes": routes,
+        "table": route_table(cluster, edge.colo),
+        "count_columns": COUNT_COLUMNS,
         "map_digest": map_digest(cluster),
         "disk": local_disk_root(cluster, edge, settings.disk_node),
         "media_types": MEDIA_TYPES,
@@ -81,7 +83,7 @@ def render_nginx(
         "malformed_regex": MALFORMED_REGEX,
         "front_lines": FRONT_LINES,
     }
-    names = (CONFIG_NAME, *_SCRIPTS, KEYS_NAME)
+    names = (CONFIG_NAME, *_SCRIPTS, ROUTES_NAME, KEYS_NAME)
     return {name: render_template(f"{name}.j2", values) for name in names}
 
 

@@ -1,58 +1,76 @@
-"""Order of the nodes that an edge requests a volume from: its own colo first."""
+"""Nodes of each volume, in the order that an edge tries them: its own colo first.
+
+An edge finds them in a table of rows of equal length. A lookup costs the same with one volume and
+with 65,535, and no server compiles conditions for volumes.
+"""
 
 from dataclasses import dataclass
 
 from proxy_config.errors import UnknownEdge
-from volumes.cluster import Cluster, Colo, Edge, Node
+from volumes.cluster import Cluster, Colo, Edge, Node, NodeId
 from volumes.photo_path import VolumeId
+
+# The columns of a row before its nodes: the number of local nodes, and of all nodes.
+COUNT_COLUMNS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MirrorRoute:
-    """Mirrors of some volumes, from the view of one colo.
+class RouteTable:
+    """The nodes of every volume, from the view of one colo.
 
-    The edge tries `local` first, and `remote` only if all local nodes fail. `local` is never empty:
-    if the colo has no mirror, all mirrors are local. `volumes` are in ascending order.
+    Row N is of volume N. Its columns are decimal numbers of equal length: the count of local nodes,
+    the count of all nodes, and then the nodes in the order of the tries, counted from 1 in `nodes`.
+    If the colo has no mirror of a volume, all its nodes are local. The row of a missing volume has
+    only zeros.
     """
 
-    local: tuple[Node, ...]
-    remote: tuple[Node, ...]
-    volumes: tuple[VolumeId, ...]
+    nodes: tuple[Node, ...]
+    digits: int
+    rows: tuple[str, ...]
 
     @property
-    def name(self) -> str:
-        """Name for configs and logs, joined from the node ids: "east-1_west-2"."""
-        return "_".join(node.id for node in self.nodes)
+    def row_bytes(self) -> int:
+        """Length of a row with its line end."""
+        return len(self.rows[0]) + 1 if self.rows else 1
 
     @property
-    def nodes(self) -> tuple[Node, ...]:
-        """All nodes, in the order of the tries."""
-        return self.local + self.remote
+    def text(self) -> str:
+        """All rows, each on a line."""
+        return "".join(f"{row}\n" for row in self.rows)
 
-    @property
-    def volume_ranges(self) -> tuple[tuple[int, int], ...]:
-        """Volumes as ranges, each with its first and last number: ((1, 16), (20, 20))."""
-        ranges: list[tuple[int, int]] = []
-        for number in self.volumes:
-            if ranges and ranges[-1][1] == number - 1:
-                ranges[-1] = (ranges[-1][0], number)
-            else:
-                ranges.append((number, number))
-        return tuple(ranges)
+    def nodes_of(self, volume: VolumeId) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
+        """Return the local and the remote nodes of a volume, as an edge reads its row."""
+        row = self.rows[volume - 1]
+        local, count, *numbers = (
+            int(row[at : at + self.digits]) for at in range(0, len(row), self.digits)
+        )
+        nodes = tuple(self.nodes[number - 1] for number in numbers[:count])
+        return nodes[:local], nodes[local:]
 
 
-def mirror_routes(cluster: Cluster, colo: Colo) -> tuple[MirrorRoute, ...]:
-    """Return one route per distinct order of nodes, sorted by the first volume."""
-    volumes_of: dict[tuple[tuple[Node, ...], tuple[Node, ...]], list[VolumeId]] = {}
-    for number in sorted(cluster.volumes):
-        nodes = cluster.mirrors_of(number)
-        local = tuple(node for node in nodes if node.colo == colo) or nodes
-        remote = tuple(node for node in nodes if node not in local)
-        volumes_of.setdefault((local, remote), []).append(number)
-    return tuple(
-        MirrorRoute(local=local, remote=remote, volumes=tuple(volumes))
-        for (local, remote), volumes in volumes_of.items()
-    )
+def route_table(cluster: Cluster, colo: Colo) -> RouteTable:
+    """Return the table of all volumes of a cluster."""
+    nodes = tuple(cluster.nodes.values())
+    numbers = {node.id: number for number, node in enumerate(nodes, 1)}
+    local_ids = frozenset(node.id for node in nodes if node.colo == colo)
+    mirrors_max = max((len(v.mirrors) for v in cluster.volumes.values()), default=0)
+    digits = len(str(max(len(nodes), mirrors_max)))
+    columns = COUNT_COLUMNS + mirrors_max
+
+    def row_of(mirrors: tuple[NodeId, ...]) -> str:
+        local = tuple(id_ for id_ in mirrors if id_ in local_ids) or mirrors
+        remote = tuple(id_ for id_ in mirrors if id_ not in local)
+        row = [len(local), len(mirrors), *(numbers[id_] for id_ in local + remote)]
+        row += [0] * (columns - len(row))
+        return "".join(f"{number:0{digits}}" for number in row)
+
+    row_of_mirrors = {
+        mirrors: row_of(mirrors) for mirrors in {v.mirrors for v in cluster.volumes.values()}
+    }
+    rows = [row_of(())] * max(cluster.volumes, default=0)
+    for number, volume in cluster.volumes.items():
+        rows[number - 1] = row_of_mirrors[volume.mirrors]
+    return RouteTable(nodes=nodes, digits=digits, rows=tuple(rows))
 
 
 def find_edge(cluster: Cluster, edge_id: str, kind: str) -> Edge:

@@ -2,19 +2,21 @@
 
 import hashlib
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from permission_urls import MALFORMED_REGEX, NO_EXPIRY, PERMISSION_URL_REGEX, cache_control
 from proxy_config.edge_settings import VARNISH_PROGRAM, VarnishSettings, allowed_purge_networks
 from proxy_config.read_keys import check_read_keys, keys_with_zero_bytes
-from proxy_config.routing import MirrorRoute, find_edge, mirror_routes
+from proxy_config.routing import COUNT_COLUMNS, find_edge, route_table
 from proxy_config.templating import render_template
 from runtime.request_scope import ID_PATTERN
 from storagenode.protocol.routes import FRONT_LINES
-from volumes.cluster import Cluster, Edge, Node
+from volumes.cluster import Cluster, Edge
 from volumes.sizes import Size, size_classes
 
 CONFIG_NAME = "edge.vcl"
+ROUTES_NAME = "routes.vcl"
+"""The only file that depends on the nodes and volumes."""
 KEYS_NAME = "keys.vcl"
 """The only file with secrets; write it with mode 0600."""
 
@@ -54,13 +56,12 @@ def render_varnish(
     """
     check_read_keys(read_keys)
     edge = find_edge(cluster, settings.edge_id, "varnish")
-    routes = mirror_routes(cluster, edge.colo)
     letters_of_class = _letters_of_class(cluster.sizes)
     values = {
         "edge": edge,
         "settings": settings,
-        "routes": routes,
-        "nodes": _nodes_of(routes),
+        "table": route_table(cluster, edge.colo),
+        "count_columns": COUNT_COLUMNS,
         "purge_networks": allowed_purge_networks(cluster, settings.purge_networks),
         "object_bytes_max": settings.cache_bytes // _CACHE_FRACTION_PER_PHOTO,
         "read_keys": read_keys,
@@ -75,7 +76,8 @@ def render_varnish(
         "vcl_name": _vcl_name,
         "vcl_network": _vcl_network,
     }
-    return {name: render_template(f"{name}.j2", values) for name in (CONFIG_NAME, KEYS_NAME)}
+    names = (CONFIG_NAME, ROUTES_NAME, KEYS_NAME)
+    return {name: render_template(f"{name}.j2", values) for name in names}
 
 
 def varnish_command(
@@ -99,10 +101,6 @@ def varnish_command(
 def work_dir(settings: VarnishSettings) -> str:
     """Return Varnish's working directory, which its tools need."""
     return f"{settings.run_dir}/varnish"
-
-
-def _nodes_of(routes: Iterable[MirrorRoute]) -> tuple[Node, ...]:
-    return tuple({node.id: node for route in routes for node in route.nodes}.values())
 
 
 def _letters_of_class(sizes: tuple[Size, ...]) -> tuple[tuple[str, str], ...]:

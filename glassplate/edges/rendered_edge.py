@@ -141,14 +141,20 @@ def _check(edge: RenderedEdge, folder: str) -> None:
         raise ConfigRejected(
             f"cannot check the files: {edge.program} is not installed; nothing was written"
         )
-    done = subprocess.run(  # noqa: S603  # the arguments come from this program
-        edge.check_command(folder),
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        timeout=CHECK_SECONDS_MAX,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603  # the arguments come from this program
+            edge.check_command(folder),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=CHECK_SECONDS_MAX,
+        )
+    except subprocess.TimeoutExpired:
+        raise ConfigRejected(
+            f"{edge.program} did not check the files within {CHECK_SECONDS_MAX} s; nothing was "
+            "written; try again, or write them without --check"
+        ) from None
     if done.returncode:
         raise ConfigRejected(
             f"{edge.program} rejected the files; nothing was written:\n{done.stderr.strip()}"

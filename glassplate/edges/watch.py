@@ -28,6 +28,8 @@ class EdgeWatch:
     check: bool
     report: Callable[[str], None]
     _seen: tuple[bytes, bytes] | None = None
+    _keys_file: tuple[bytes, str] = (b"", "")
+    """The config that was parsed last, and the key file that it names."""
     _reported: str = ""
 
     def run(self) -> None:
@@ -62,8 +64,10 @@ class EdgeWatch:
             self.report("written and reloaded")
 
     def _sources(self) -> tuple[bytes, bytes]:
-        keys_file = load_cluster(self.cluster_path).keys_file
-        return self.cluster_path.read_bytes(), Path(keys_file).read_bytes()
+        config = self.cluster_path.read_bytes()
+        if config != self._keys_file[0]:
+            self._keys_file = config, load_cluster(self.cluster_path).keys_file
+        return config, Path(self._keys_file[1]).read_bytes()
 
     def _report_once(self, reason: str) -> None:
         if reason != self._reported:

@@ -148,14 +148,16 @@ def test_the_key_file_of_nginx_has_the_keys_and_the_size_classes(cluster):
     assert (found["m"], found["o"]) == ("web", "original")
 
 
-def test_the_other_colo_is_the_backup_of_every_volume(cluster):
-    """An edge tries nodes of its own colo first, whatever the order in the map is."""
-    routes = render_nginx(cluster, EAST_NGINX, READ_KEYS)["nodes.lua"]
-    route = routes.partition("volumes = {{5, 5}}")[0].rpartition("    {")[2]
-    assert re.findall(r"(near|far) = \{(.*?)\}", route) == [
-        ("near", '"10.1.0.2:7101"'),
-        ("far", '"[fd00:2::2]:7101"'),
-    ]
+def test_only_the_routes_depend_on_the_volumes(cluster):
+    """Another map of volumes changes the file of the routes, and the digest of the map."""
+    volumes = {number: replace(v, mirrors=v.mirrors[::-1]) for number, v in cluster.volumes.items()}
+    other = replace(cluster, volumes={**volumes, 9: replace(volumes[1], number=9)})
+    for render, choices, keys, changed in (
+        (render_nginx, EAST_NGINX, READ_KEYS, {"routes.lua", "counters.lua"}),
+        (render_varnish, EAST_VARNISH, VARNISH_READ_KEYS, {"routes.vcl"}),
+    ):
+        before, after = (render(of, choices, keys) for of in (cluster, other))
+        assert {name for name in before if before[name] != after[name]} == changed
 
 
 @pytest.mark.parametrize("edge_id", ["unknown", "east-varnish"])

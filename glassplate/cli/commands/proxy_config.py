@@ -156,8 +156,8 @@ def nginx(
 ) -> None:
     r"""Write the config of an nginx edge.
 
-    The files are nginx.conf, Lua scripts, and keys.lua. The folders of the edge must exist when
-    nginx starts, and belong to the user of its workers.
+    The files are nginx.conf, Lua scripts, routes.lua, and keys.lua. The folders of the edge must
+    exist when nginx starts, and belong to the user of its workers.
 
     \b
     Example:
@@ -196,7 +196,7 @@ def varnish(
 ) -> None:
     r"""Write the config of a Varnish edge.
 
-    The files are edge.vcl and keys.vcl.
+    The files are edge.vcl, routes.vcl, and keys.vcl.
 
     \b
     Example:

@@ -27,6 +27,7 @@ NGINX_FILES = {
     "permission.lua",
     "reproxy.lua",
     "resolve.lua",
+    "routes.lua",
     "nodes.lua",
     "purge.lua",
     "counters.lua",
@@ -197,6 +198,15 @@ def test_a_check_fails_without_the_server(proxy_config, site, monkeypatch):
     refused = proxy_config("nginx", "--colo", "east", "--out", site / "out", "--check")
     assert refused.exit_code == 1
     assert "/usr/sbin/nginx is not installed" in refused.stderr
+    assert files_in(site / "out") == {}
+
+
+def test_a_check_that_takes_too_long_is_reported(proxy_config, site, monkeypatch):
+    """A server that does not end its check leaves the old files, with the reason and a way out."""
+    monkeypatch.setattr("glassplate.edges.rendered_edge.CHECK_SECONDS_MAX", 0.01)
+    refused = proxy_config("varnish", "--colo", "east", "--out", site / "out", "--check")
+    assert refused.exit_code == 1
+    assert "did not check the files within 0.01 s; nothing was written" in refused.stderr
     assert files_in(site / "out") == {}
 
 

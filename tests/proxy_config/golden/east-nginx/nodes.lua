@@ -6,58 +6,35 @@
 
 local balancer = require "ngx.balancer"
 local resolve = require "resolve"
+local routes = require "routes"
 
--- Volumes are ranges with a first and a last number.
-local ROUTES = {
-    {
-        near = {"10.1.0.1:7101"},
-        far = {"10.2.0.1:7101"},
-        volumes = {{1, 4}, {6, 7}},
-    },
-    {
-        near = {"10.1.0.2:7101"},
-        far = {"[fd00:2::2]:7101"},
-        volumes = {{5, 5}},
-    },
-    {
-        near = {"10.1.0.2:7101", "10.1.0.1:7101"},
-        far = {"[fd00:2::2]:7101"},
-        volumes = {{8, 8}},
-    },
-}
 local LEFT_ALONE_SECONDS = 5
 local HANG_UP_SECONDS_MAX = 1
 
 -- Addresses of unresponsive nodes, shared by all workers.
 local silent = ngx.shared.silent_nodes
 
-local route_of, node_of = {}, {}
-for _, route in ipairs(ROUTES) do
-    for _, range in ipairs(route.volumes) do
-        for volume = range[1], range[2] do
-            route_of[volume] = route
-        end
-    end
-    for _, addresses in ipairs({ route.near, route.far }) do
-        for _, address in ipairs(addresses) do
-            local host, port = address:match("^(.+):(%d+)$")
-            node_of[address] = { host = resolve.address_of(host), port = tonumber(port) }
-        end
-    end
+local node_of = {}
+for _, address in ipairs(routes.nodes) do
+    local host, port = address:match("^(.+):(%d+)$")
+    node_of[address] = { host = resolve.address_of(host), port = tonumber(port) }
 end
 
--- All nodes of a route, each once. A photo always starts at the same one of several near nodes.
-local function order_of(route, photo_path)
+-- The number in a column of a volume's row, or nil if the table ends before it.
+local function number_in(volume, column)
+    local before = (volume - 1) * routes.row_bytes + column * routes.digits
+    return tonumber(routes.rows:sub(before + 1, before + routes.digits))
+end
+
+-- All nodes of a volume, each once. A photo always starts at the same one of several near nodes.
+local function order_of(volume, photo_path)
     local first, last = {}, {}
-    local function add(address)
+    local near_count, count = number_in(volume, 0), number_in(volume, 1)
+    local shift = near_count > 1 and ngx.crc32_short(photo_path) or 0
+    for at = 0, count - 1 do
+        local column = at < near_count and (at + shift) % near_count or at
+        local address = routes.nodes[number_in(volume, 2 + column)]
         table.insert(silent:get(address) and last or first, address)
-    end
-    local shift = #route.near > 1 and ngx.crc32_short(photo_path) or 0
-    for at = 1, #route.near do
-        add(route.near[(at + shift) % #route.near + 1])
-    end
-    for _, address in ipairs(route.far) do
-        add(address)
     end
     for _, address in ipairs(last) do
         first[#first + 1] = address
@@ -104,7 +81,7 @@ end
 
 -- True if any node has the volume.
 function nodes.have(volume)
-    return route_of[volume] ~= nil
+    return (number_in(volume, 1) or 0) > 0
 end
 
 -- Called for each try. If no node is left, it chooses none, and nginx returns 502 or a stale copy.
@@ -114,7 +91,7 @@ function nodes.choose()
         note_failure(tries)
     else
         local photo_path = ngx.var.photo_path
-        local order = order_of(route_of[nodes.volume_of(photo_path)], photo_path)
+        local order = order_of(nodes.volume_of(photo_path), photo_path)
         tries = { order = order, asked = 0, all_absent = true, again = {} }
         ngx.ctx.tries = tries
         -- The upstream block has no server that is up, so nginx starts with no tries.

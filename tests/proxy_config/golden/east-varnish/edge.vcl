@@ -5,7 +5,7 @@
 # is checked for its permission, on its raw bytes, before anything is sent or fetched. An object
 # stores the URL that fetched it. A request with the same bytes needs no new check of the MAC.
 #
-# The read keys are in keys.vcl, which must have mode 0600.
+# The nodes and volumes are in routes.vcl. The read keys are in keys.vcl, which must have mode 0600.
 #
 # VCL has no variables. Headers that begin with "Photo-" carry values between the subroutines of this
 # file. vcl_recv first removes the client's headers with these names.
@@ -14,131 +14,13 @@ vcl 4.1;
 
 import blob;
 import digest;
-import directors;
 import std;
 
 # Defines one object per read key: key_a.encode(IDENTITY) is the key with the id "a".
 include "./keys.vcl";
 
-# --- Nodes.
-
-probe node_health {
-    .url = "/healthz";
-    .interval = 1s;
-    .timeout = 500ms;
-    .window = 3;
-    .threshold = 2;
-    .initial = 2;
-}
-
-backend east_1 {
-    .host = "10.1.0.1";
-    .port = "7101";
-    .connect_timeout = 250ms;
-    # A node reads and verifies a whole file before it sends the first byte of it.
-    .first_byte_timeout = 5s;
-    .between_bytes_timeout = 5s;
-    .probe = node_health;
-}
-
-backend east_1_anyway {
-    .host = "10.1.0.1";
-    .port = "7101";
-    .connect_timeout = 250ms;
-    # A node reads and verifies a whole file before it sends the first byte of it.
-    .first_byte_timeout = 5s;
-    .between_bytes_timeout = 5s;
-    # The same node without a probe, as a last resort: a busy node can miss its probes.
-}
-
-backend west_1 {
-    .host = "10.2.0.1";
-    .port = "7101";
-    .connect_timeout = 250ms;
-    # A node reads and verifies a whole file before it sends the first byte of it.
-    .first_byte_timeout = 5s;
-    .between_bytes_timeout = 5s;
-    .probe = node_health;
-}
-
-backend west_1_anyway {
-    .host = "10.2.0.1";
-    .port = "7101";
-    .connect_timeout = 250ms;
-    # A node reads and verifies a whole file before it sends the first byte of it.
-    .first_byte_timeout = 5s;
-    .between_bytes_timeout = 5s;
-    # The same node without a probe, as a last resort: a busy node can miss its probes.
-}
-
-backend east_2 {
-    .host = "10.1.0.2";
-    .port = "7101";
-    .connect_timeout = 250ms;
-    # A node reads and verifies a whole file before it sends the first byte of it.
-    .first_byte_timeout = 5s;
-    .between_bytes_timeout = 5s;
-    .probe = node_health;
-}
-
-backend east_2_anyway {
-    .host = "10.1.0.2";
-    .port = "7101";
-    .connect_timeout = 250ms;
-    # A node reads and verifies a whole file before it sends the first byte of it.
-    .first_byte_timeout = 5s;
-    .between_bytes_timeout = 5s;
-    # The same node without a probe, as a last resort: a busy node can miss its probes.
-}
-
-backend west_2 {
-    .host = "fd00:2::2";
-    .port = "7101";
-    .connect_timeout = 250ms;
-    # A node reads and verifies a whole file before it sends the first byte of it.
-    .first_byte_timeout = 5s;
-    .between_bytes_timeout = 5s;
-    .probe = node_health;
-}
-
-backend west_2_anyway {
-    .host = "fd00:2::2";
-    .port = "7101";
-    .connect_timeout = 250ms;
-    # A node reads and verifies a whole file before it sends the first byte of it.
-    .first_byte_timeout = 5s;
-    .between_bytes_timeout = 5s;
-    # The same node without a probe, as a last resort: a busy node can miss its probes.
-}
-
-# The nodes of some volumes, in one order per try, which selects its first healthy node. If these
-# tries fail, as many tries go to every node, healthy or not.
-sub vcl_init {
-    new east_1_west_1_try_0 = directors.fallback();
-    east_1_west_1_try_0.add_backend(east_1);
-    east_1_west_1_try_0.add_backend(west_1);
-    new east_1_west_1_try_1 = directors.fallback();
-    east_1_west_1_try_1.add_backend(west_1);
-    east_1_west_1_try_1.add_backend(east_1);
-    new east_2_west_2_try_0 = directors.fallback();
-    east_2_west_2_try_0.add_backend(east_2);
-    east_2_west_2_try_0.add_backend(west_2);
-    new east_2_west_2_try_1 = directors.fallback();
-    east_2_west_2_try_1.add_backend(west_2);
-    east_2_west_2_try_1.add_backend(east_2);
-    new east_2_east_1_west_2_try_0 = directors.fallback();
-    east_2_east_1_west_2_try_0.add_backend(east_2);
-    east_2_east_1_west_2_try_0.add_backend(east_1);
-    east_2_east_1_west_2_try_0.add_backend(west_2);
-    new east_2_east_1_west_2_try_1 = directors.fallback();
-    east_2_east_1_west_2_try_1.add_backend(east_1);
-    east_2_east_1_west_2_try_1.add_backend(west_2);
-    east_2_east_1_west_2_try_1.add_backend(east_2);
-    new east_2_east_1_west_2_try_2 = directors.fallback();
-    east_2_east_1_west_2_try_2.add_backend(west_2);
-    east_2_east_1_west_2_try_2.add_backend(east_2);
-    east_2_east_1_west_2_try_2.add_backend(east_1);
-}
+# Nodes and volumes of the map: choose_node selects the node of each try.
+include "./routes.vcl";
 
 sub vcl_backend_fetch {
     if (bereq.http.Photo-Session) {
@@ -149,86 +31,12 @@ sub vcl_backend_fetch {
     unset bereq.http.X-Forwarded-For;
     unset bereq.http.Via;
     set bereq.http.Host = "glassplate";
-    set bereq.http.Photo-Volume = regsub(bereq.url, "^/([0-9]+)/.*$", "\1");
-    if (
-        (std.integer(bereq.http.Photo-Volume, 0) >= 1 && std.integer(bereq.http.Photo-Volume, 0) <= 4) ||
-        (std.integer(bereq.http.Photo-Volume, 0) >= 6 && std.integer(bereq.http.Photo-Volume, 0) <= 7)) {
-        set bereq.http.Photo-Nodes = "2";
-        if (bereq.retries == 0) {
-            set bereq.backend = east_1_west_1_try_0.backend();
-        }
-        else if (bereq.retries == 1) {
-            set bereq.backend = east_1_west_1_try_1.backend();
-        }
-        else if (bereq.retries == 2) {
-            set bereq.backend = east_1_anyway;
-        }
-        else if (bereq.retries == 3) {
-            set bereq.backend = west_1_anyway;
-        }
-        if (bereq.retries == 0 || bereq.retries == 2) {
-            unset bereq.http.Photo-Unknown;
-        }
-        # A node that is skipped because it fails its probes can have the photo.
-        if (bereq.retries < 2 && (!std.healthy(east_1) || !std.healthy(west_1))) {
-            set bereq.http.Photo-Unknown = "1";
-        }
+    call find_nodes;
+    # The first tries are of nodes that answer their probes. If they fail, as many tries are of all.
+    if (bereq.retries == 0 || bereq.retries == std.integer(bereq.http.Photo-Nodes, 1)) {
+        unset bereq.http.Photo-Unknown;
     }
-    else if (
-        (std.integer(bereq.http.Photo-Volume, 0) == 5)) {
-        set bereq.http.Photo-Nodes = "2";
-        if (bereq.retries == 0) {
-            set bereq.backend = east_2_west_2_try_0.backend();
-        }
-        else if (bereq.retries == 1) {
-            set bereq.backend = east_2_west_2_try_1.backend();
-        }
-        else if (bereq.retries == 2) {
-            set bereq.backend = east_2_anyway;
-        }
-        else if (bereq.retries == 3) {
-            set bereq.backend = west_2_anyway;
-        }
-        if (bereq.retries == 0 || bereq.retries == 2) {
-            unset bereq.http.Photo-Unknown;
-        }
-        # A node that is skipped because it fails its probes can have the photo.
-        if (bereq.retries < 2 && (!std.healthy(east_2) || !std.healthy(west_2))) {
-            set bereq.http.Photo-Unknown = "1";
-        }
-    }
-    else if (
-        (std.integer(bereq.http.Photo-Volume, 0) == 8)) {
-        set bereq.http.Photo-Nodes = "3";
-        if (bereq.retries == 0) {
-            set bereq.backend = east_2_east_1_west_2_try_0.backend();
-        }
-        else if (bereq.retries == 1) {
-            set bereq.backend = east_2_east_1_west_2_try_1.backend();
-        }
-        else if (bereq.retries == 2) {
-            set bereq.backend = east_2_east_1_west_2_try_2.backend();
-        }
-        else if (bereq.retries == 3) {
-            set bereq.backend = east_2_anyway;
-        }
-        else if (bereq.retries == 4) {
-            set bereq.backend = east_1_anyway;
-        }
-        else if (bereq.retries == 5) {
-            set bereq.backend = west_2_anyway;
-        }
-        if (bereq.retries == 0 || bereq.retries == 3) {
-            unset bereq.http.Photo-Unknown;
-        }
-        # A node that is skipped because it fails its probes can have the photo.
-        if (bereq.retries < 3 && (!std.healthy(east_2) || !std.healthy(east_1) || !std.healthy(west_2))) {
-            set bereq.http.Photo-Unknown = "1";
-        }
-    }
-    else {
-        return (error(404));
-    }
+    call choose_node;
     unset bereq.http.Photo-Class;
     unset bereq.http.Photo-Unchecked;
     # Always fetch the whole photo; vcl_deliver cuts the range for the client.
