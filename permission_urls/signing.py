@@ -123,7 +123,6 @@ class PurposeSigner:
             self._key_id, self._mac = keys.key_id, KeyedMac(keys.secret)
         else:
             self._follow = partial(keys.ring, purpose)
-            self._use(self._follow())
 
     def current(self) -> tuple[str, KeyedMac]:
         """Return the id of the signing key, and its MAC."""
@@ -163,7 +162,6 @@ class PurposeVerifier:
             return cls(keys)
         verifier = cls({})
         verifier._follow = partial(keys.ring, purpose)
-        verifier.follow()
         return verifier
 
     def follow(self) -> bool:

@@ -44,8 +44,8 @@ _ID_CHARACTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 _APPLICATION = re.compile(APPLICATION_PATTERN)
 _TOKEN_ID = re.compile(TOKEN_ID_PATTERN)
 _REQUIRED = frozenset({"id", "application", "scopes", "expiry"})
-_LIMITS = frozenset({"uploads_per_minute", "bytes_per_day"})
-_CLAIMS = _REQUIRED | _LIMITS | {"volumes"}
+_LIMITS = ("bytes_per_day", "uploads_per_minute")
+_CLAIMS = _REQUIRED | {*_LIMITS, "volumes"}
 
 
 class Scope(StrEnum):
@@ -162,7 +162,7 @@ def claims_of(token: Token) -> dict[str, Any]:
     }
     if token.volumes is not None:
         claims["volumes"] = [list(each) for each in token.volumes]
-    limits = {name: getattr(token.limits, name) for name in sorted(_LIMITS)}
+    limits = {name: getattr(token.limits, name) for name in _LIMITS}
     return claims | {name: limit for name, limit in limits.items() if limit is not None}
 
 
@@ -242,7 +242,7 @@ def _problem_of(token: Token) -> str:
         and all(_is_whole(r.last, r.first, _VOLUME_MAX) for r in ranges)
     ):
         return f"invalid volumes: 1 to {VOLUME_RANGES_MAX} ranges from 1 to {_VOLUME_MAX}"
-    for name in sorted(_LIMITS):
+    for name in _LIMITS:
         limit = getattr(token.limits, name)
         if limit is not None and not _is_whole(limit, 1, EXPIRY_SECONDS_MAX):
             return f"invalid {name} {limit}: must be a positive number"

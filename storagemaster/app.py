@@ -195,13 +195,13 @@ def _wire(
     deletes = Deletes(mirrors, reads, mirroring, purging, tombstones, cache, events)
     bundles = Bundles(mirrors, mirroring, cache, events, queue)
     abandoned = _abandoned_jobs(connection, keys, queue, Attempts(mirrors, reads, bundles))
-    settling = Settling(mirrors.fleet)
+    sweep = Sweep(mirrors, queue, settling := Settling(mirrors.fleet))
     audit = AuditLog(mirrors, master=master.id, boot=boot)
     reconcile = _reconciler(mirrors, tombstones, settling, audit)
     keyed_photos = _keyed_photos(cluster, keys)
     uploads = Uploads(mirrors, mirroring, urls, queue, events, keyed_photos)
     status = ClusterStatus(
-        mirrors, queue, ports, abandoned, reconcile, settling, audit, master=master.id
+        mirrors, queue, ports, abandoned, reconcile, settling, audit, sweep, master=master.id
     )
     authorization = _authorization(cluster, master, keys, revoked_tokens)
     console, feed = _console_api(mirrors, authorization, events, status, master)
@@ -235,7 +235,7 @@ def _wire(
         *_messages(EventRelay(cluster.queue_url, keys, events, boot=boot), webhooks),
         *_jobs(queue, abandoned),
         *_records(feed, audit),
-        *_repairs(mirrors, purging, purge_sessions, tombstones, reconcile, queue, settling),
+        *_repairs(mirrors, purging, purge_sessions, tombstones, reconcile, sweep),
     )
     first = (mirrors.fleet.poll, ports.poll)
     return _Parts(api, mirrors, events, purge_sessions, audit, first, works)
@@ -313,11 +313,9 @@ def _repairs(
     purge_sessions: PurgeSessions,
     tombstones: TombstoneDelivery,
     reconcile: Reconciler,
-    queue: SizesQueue,
-    settling: Settling,
+    sweep: Sweep,
 ) -> tuple[tuple[Work, float], ...]:
     """Return the passes that complete what a fault has left."""
-    sweep = Sweep(mirrors, queue, settling)
     return (
         (purge_sessions.settle, SESSIONS_PASS_SECONDS),
         (purging.repeat_due, REPEAT_PASS_SECONDS),

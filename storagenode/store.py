@@ -202,6 +202,9 @@ class StoreOf(Protocol[S]):
     def count_hints(self, limit: int) -> int:
         """Return the number of hints, counted up to `limit`."""
 
+    def settled(self) -> tuple[str, ...]:
+        """Return the versions with an original in the quarantine that gave way to another."""
+
     def remove_hint(self, place: Place) -> None:
         """Remove a hint after its delivery."""
 

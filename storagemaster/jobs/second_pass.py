@@ -91,7 +91,8 @@ def missing_second_pass(
 ) -> set[PhotoVersion]:
     """Return the ready photos of a shard that lack a full size, or AVIF beside a JPEG.
 
-    The first pass makes the full size of small photos, so that only large ones lack it.
+    The first pass makes the full size of small photos, so that only large ones lack it. A full size
+    as WebP is missing if another size has one.
     """
     found = {parse_name(volume, listed.name) for listed in files}
     without_avif = {
@@ -103,8 +104,14 @@ def missing_second_pass(
         and Variant(file.photo_version, file.size, SECOND_PASS_EXT) not in found
     }
     versions = {file.photo_version for file in found if isinstance(file, Info)}
+    with_webp = {
+        file.photo_version for file in found if isinstance(file, Variant) and file.ext == "webp"
+    }
     without_full = {
-        each for each in versions if full_letter and Variant(each, full_letter, "jpg") not in found
+        each
+        for each in versions
+        for ext in (("jpg", "webp") if each in with_webp else ("jpg",))
+        if full_letter and Variant(each, full_letter, ext) not in found
     }
     return {
         each

@@ -1,6 +1,7 @@
 """Search for originals without sizes, which enqueues the jobs that the queue has lost.
 
-A shard is listed again only if its digest has changed, or while a declared second pass is missing.
+A shard is listed again only if its digest has changed, or while a size is missing: a declared
+second pass, or one that every mirror has lost.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from storagemaster.job_wire import RETRY_QUEUE
+from storagemaster.jobs.lost_files import LostFiles
 from storagemaster.jobs.second_pass import SecondPasses
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.mirrors import Mirrors
@@ -48,6 +50,7 @@ class Sweep:
         self._fleet = mirrors.fleet
         self._queue = queue
         self._settling = settling
+        self.lost_files = LostFiles(mirrors)
         self._one_at_a_time = asyncio.Lock()
         self._second_passes = SecondPasses(
             self._cluster.variant_formats, self._cluster.sizes, queue
@@ -110,7 +113,11 @@ class Sweep:
         for shard, files in (await node.list_shards(volume, shards)).items():
             found = pending_originals(volume, files)
             pending |= found
-            if await self._second_passes.sweep(node, volume, shard, files):
+            is_open = await self._second_passes.sweep(node, volume, shard, files)
+            is_open = await self.lost_files.search_originals(volume, shard, files) or is_open
+            if not is_open and not found:
+                is_open = await self.lost_files.search_sizes(node, volume, files)
+            if is_open:
                 self._listed.pop((volume, shard), None)
             else:
                 # The shard can have changed since the node reported its digest.

@@ -6,7 +6,9 @@ from typing import Any
 from permission_urls import CLOCK_SKEW_SECONDS_MAX
 from storagemaster.mirrors.fleet import NodeView
 from storagemaster.mirrors.strays import find_lacking_mirrors, find_strays
+from storagenode.protocol.layout import SETTLED
 from volumes.cluster import Cluster, NodeId
+from volumes.photo_path import PhotoVersion
 
 OLDEST_JOB_SECONDS_MAX = 300.0
 # A synchronized clock differs by milliseconds. Requests fail only at `CLOCK_SKEW_SECONDS_MAX`.
@@ -104,7 +106,30 @@ def repair_alerts(repair: Mapping[str, Any]) -> list[str]:
             f"{len(repair['conflicts'])} photos have different originals on their mirrors, such as "
             f"{first['reference']}; this is settled once every node is up"
         )
-    return [*alerts, *repair["settled"]]
+    return alerts
+
+
+def settlement_alerts(views: Mapping[NodeId, NodeView]) -> list[str]:
+    """Return the alerts about photos that gave way to another with the same Idempotency-Key."""
+    nodes: dict[str, list[NodeId]] = {}
+    for node, view in views.items():
+        for photo_version in view.status.settled if view.status else ():
+            nodes.setdefault(photo_version, []).append(node)
+    return [
+        f"two photos were uploaded with the Idempotency-Key of {photo_version}: one stays, and the "
+        f"other is in the quarantine of {', '.join(holders)}; this ends when it is removed from "
+        f"`{SETTLED}/` there"
+        for photo_version, holders in nodes.items()
+    ]
+
+
+def lost_original_alerts(lost: Sequence[PhotoVersion]) -> list[str]:
+    """Return the alert about photos whose sizes remain, and whose original no node has."""
+    return [
+        f"{len(lost)} photos have lost their original on every mirror, such as {each}: their sizes "
+        "are served; look for a copy with `glassplate find`, or put one back from a backup"
+        for each in lost[:1]
+    ]
 
 
 def queue_alerts(

@@ -7,15 +7,18 @@ from typing import Any
 from storagemaster.audit.audit_log import AuditLog
 from storagemaster.jobs.abandoned_jobs import AbandonedJobs
 from storagemaster.jobs.sizes_queue import SizesQueue
+from storagemaster.jobs.sweep import Sweep
 from storagemaster.mirrors.fleet import NodeView
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.settling import Settling
 from storagemaster.operations.alerts import (
     clock_alerts,
+    lost_original_alerts,
     map_alerts,
     node_alerts,
     queue_alerts,
     repair_alerts,
+    settlement_alerts,
     tombstone_alerts,
 )
 from storagemaster.operations.port_health import PortHealth
@@ -39,6 +42,7 @@ class ClusterStatus:
         reconcile: Reconciler,
         settling: Settling,
         audit: AuditLog,
+        sweep: Sweep,
         *,
         master: str,
         now_seconds: Callable[[], float] = time.time,
@@ -53,6 +57,7 @@ class ClusterStatus:
         self._contents = reconcile.comparison.contents
         self._settling = settling
         self._audit = audit
+        self._sweep = sweep
         self._master = master
         self._now_seconds = now_seconds
         self._trend = SpaceTrend()
@@ -117,6 +122,8 @@ class ClusterStatus:
                 *clock_alerts(nodes, edges),
                 *map_alerts(self._cluster, views),
                 *repair_alerts(repair),
+                *settlement_alerts(views),
+                *lost_original_alerts(self._sweep.lost_files.originals),
                 *self._audit.alerts(),
                 *queue_alerts(
                     depths, workers_alive=workers_alive, oldest_job_seconds=oldest_job_seconds

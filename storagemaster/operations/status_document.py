@@ -71,7 +71,6 @@ class RepairState(TypedDict):
     seconds_left: float | None
     failed_total: int
     failed: list[FailedStep]
-    settled: list[str]
     conflicts: list[Conflict]
 
 

@@ -97,7 +97,6 @@ def state_document(reconcile: Reconciler, *, now_seconds: float) -> dict[str, An
         "seconds_left": progress.seconds_left(now_seconds=now_seconds),
         "failed_total": len(given_up),
         "failed": _failed_documents(dict(itertools.islice(given_up.items(), FAILED_SHOWN_MAX))),
-        "settled": list(reconcile.settlements.done.values()),
         "conflicts": [
             conflict_document(conflict)
             for conflicts in reconcile.conflicts.values()

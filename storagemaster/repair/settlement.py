@@ -53,9 +53,10 @@ Record = Callable[[Act], Awaitable[object]]
 
 
 class Settlements:
-    """The settlements of one storagemaster. `done` has the alert of each settled version.
+    """The settlements of one storagemaster.
 
-    The alerts end with this process. The audit log keeps an entry.
+    The nodes that have the other original in their quarantine report it, which is an alert, and the
+    audit log has an entry.
     """
 
     def __init__(
@@ -65,7 +66,6 @@ class Settlements:
         self._mirrors = mirrors
         self._nodes = mirrors.nodes
         self._tombstone_delivery = tombstone_delivery
-        self.done: dict[PhotoVersion, str] = {}
 
     async def settle_all(self, conflicts: Sequence[Conflict]) -> tuple[Conflict, ...]:
         """Settle conflicts, and return the ones left."""
@@ -102,12 +102,7 @@ class Settlements:
         # Again, because a worker may have sent sizes of the other original meanwhile.
         await self._quarantine_sizes(photo_version, mirrors)
         await self._tombstone_delivery.purge([photo_version])
-        nodes = ", ".join(sorted({each.node for each in losers}))
-        self.done[photo_version] = (
-            f"two photos were uploaded with the Idempotency-Key of {photo_version}: the one with "
-            f"SHA-256 {stays.digest} stays, and the other is in the quarantine of {nodes}"
-        )
-        log.error("%s", self.done[photo_version])
+        log.error("%s was settled: SHA-256 %s stays", photo_version, stays.digest)
         await self._record(Act(act="settle", target=str(photo_version), result="done"))
 
     async def _verified_originals(

@@ -24,7 +24,15 @@ from storagenode.protocol.errors import (
     NotFound,
 )
 from storagenode.protocol.files import Published
-from storagenode.protocol.layout import Place, covered_by, hint_path, quarantine_path, trash_path
+from storagenode.protocol.layout import (
+    SETTLED,
+    Place,
+    covered_by,
+    hint_path,
+    quarantine_path,
+    settled_versions,
+    trash_path,
+)
 from storagenode.taken_names import (
     Resolution,
     deleted_error,
@@ -64,6 +72,7 @@ class BucketPublisher:
         self._proofs = proofs
         self._now_seconds = now_seconds
         self._unfinished: set[PhotoTombstone | VersionTombstone] = set()
+        self._settled = [each.path for each in bucket.objects(SETTLED)]
 
     def publish(
         self, files: Sequence[tuple[SpooledFile, Place]], *, mtime_seconds: int
@@ -178,11 +187,18 @@ class BucketPublisher:
             if found.path in rivals:
                 raise Conflict(f"{place} cannot be stored: {found.path} is the original")
 
-    def add_to_quarantine(self, path: str) -> str:
+    def add_to_quarantine(self, place: Place, *, is_requested: bool = False) -> str:
         """Copy an object to the quarantine and return its path there."""
-        target = quarantine_path(path, unique=f"{self._now_seconds():.6f}")
-        self._bucket.copy(path, target)
+        unique = f"{self._now_seconds():.6f}"
+        target = quarantine_path(place, unique=unique, is_requested=is_requested)
+        self._bucket.copy(place.path, target)
+        if target.startswith(SETTLED):
+            self._settled.append(target)
         return target
+
+    def settled(self) -> tuple[str, ...]:
+        """Return the versions with an original in the quarantine that gave way to another."""
+        return settled_versions(self._settled)
 
     def mark_changed(self, path: str) -> None:
         """Mark the shard of a photo path as changed."""
@@ -224,7 +240,7 @@ class BucketPublisher:
                 place.path, found, existing.stat.bytes, existing.stat.mtime_seconds, existed=True
             )
         if resolution is Resolution.QUARANTINE_AND_REPLACE:
-            self.add_to_quarantine(place.path)
+            self.add_to_quarantine(place)
         self._put(file, place.path, mtime_seconds, only_if_new=False)
         existed = found == existing.digest == file.digest
         return Published(place.path, file.digest, file.bytes, mtime_seconds, existed=existed)

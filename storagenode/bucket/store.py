@@ -77,6 +77,7 @@ class BucketStore(OneByOne, SavesNoSummaries):
         self._proofs = proofs
         self._listings = BucketListings(bucket, proofs, now_seconds=now_seconds)
         self._publisher = BucketPublisher(bucket, self._listings, proofs, now_seconds=now_seconds)
+        self.settled = self._publisher.settled
         self._volumes = self._find_volumes()
         self._cold_tiers = self._find_cold_tiers()
         self._hints = BucketHints(bucket)
@@ -309,7 +310,7 @@ class BucketStore(OneByOne, SavesNoSummaries):
                 if file.compute_digest() == file.digest:
                     log.warning("%s was corrupted in transit once; the object is sound", place)
                     return None
-        target = self._publisher.add_to_quarantine(place.path)
+        target = self._publisher.add_to_quarantine(place, is_requested=digest is not None)
         self.bucket.delete(place.path)
         self._hints.discard(place)
         if place.hint_for is None:

@@ -18,7 +18,12 @@ from storagenode.protocol.errors import (
     NotFound,
 )
 from storagenode.protocol.files import Published
-from storagenode.protocol.layout import Place, directory_of, hint_path, quarantine_path
+from storagenode.protocol.layout import (
+    Place,
+    directory_of,
+    hint_path,
+    quarantine_path,
+)
 from storagenode.taken_names import (
     Resolution,
     deleted_error,
@@ -170,10 +175,12 @@ class Publisher:
             return recorded_digest(self._file_system, place.path)
         return None
 
-    def add_to_quarantine(self, path: str) -> str:
+    def add_to_quarantine(self, place: Place, *, is_requested: bool = False) -> str:
         """Link a file into the quarantine; return its path there once that is durable."""
-        target = quarantine_path(path, unique=f"{self._now_seconds():.6f}")
-        self._directories.give_durable_name(target, partial(self._file_system.link, path, target))
+        unique = f"{self._now_seconds():.6f}"
+        target = quarantine_path(place, unique=unique, is_requested=is_requested)
+        link = partial(self._file_system.link, place.path, target)
+        self._directories.give_durable_name(target, link)
         return target
 
     def _give_name(self, staged: StagedFile, place: Place) -> Published:
@@ -220,7 +227,7 @@ class Publisher:
         if resolution is Resolution.KEEP:
             return Published(place.path, found, stat.bytes, stat.mtime_seconds, existed=True)
         if resolution is Resolution.QUARANTINE_AND_REPLACE:
-            self.add_to_quarantine(place.path)
+            self.add_to_quarantine(place)
         # The rename is atomic, so the name always has a file.
         staged.rename(place.path)
         existed = found == recorded == staged.digest

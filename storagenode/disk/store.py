@@ -33,12 +33,14 @@ from storagenode.protocol.errors import Corrupt, NodeError, NotFound
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import (
     HINTS,
+    SETTLED,
     VOLUME_MARKER,
     VOLUME_MARKER_BYTES,
     HintFile,
     Place,
     TrashedFile,
     directory_of,
+    settled_versions,
     volume_marker,
 )
 from storagenode.store import Condition, Space, publish_in_memory
@@ -261,6 +263,10 @@ class DiskStore(VolumeContents):
         """Return the number of hints, counted up to `limit`."""
         return sum(1 for _ in itertools.islice(walking.hint_places(self.file_system), limit))
 
+    def settled(self) -> tuple[str, ...]:
+        """Return the versions with an original in the quarantine that gave way to another."""
+        return settled_versions(walking.names_in(self.file_system, SETTLED))
+
     def remove_hint(self, place: Place) -> None:
         """Remove a hint after its delivery."""
         assert place.hint_for is not None, "only hints can be removed"
@@ -289,7 +295,7 @@ class DiskStore(VolumeContents):
                 return None
             if inode not in {None, found} or digest not in {None, recorded}:
                 return None
-            target = self._publisher.add_to_quarantine(place.path)
+            target = self._publisher.add_to_quarantine(place, is_requested=digest is not None)
             # An operator can remove a hint meanwhile.
             with contextlib.suppress(FileNotFoundError):
                 self.file_system.unlink(place.path)

@@ -1,5 +1,7 @@
 """Names below a node's root that are not photo paths: markers, hints, trash, and others."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,6 +9,7 @@ from volumes.cluster import NodeId
 from volumes.photo_path import (
     PhotoFile,
     PhotoTombstone,
+    Variant,
     VersionTombstone,
     VolumeId,
     render_path,
@@ -20,6 +23,11 @@ STAGING = ".staging"
 HINTS = ".hints"
 TRASH = ".trash"
 QUARANTINE = ".quarantine"
+# Originals that gave way to another one with the same Idempotency-Key. The status lists them.
+SETTLED = f"{QUARANTINE}/settled"
+SETTLED_MAX = 100
+
+_SETTLED_NAME = re.compile(r"[-_](\d+)_[^_]+_([^_]+)_([^_]+)_o\.[a-z0-9]+$")
 
 VOLUME_MARKER_BYTES = b"glassplate volume\n"
 # An empty file needs no block, so it fits on a full disk: its proof is stored in the inode, where
@@ -94,9 +102,25 @@ def trash_path(day: str, path: str) -> str:
     return f"{TRASH}/{day}/{path}"
 
 
-def quarantine_path(path: str, *, unique: str) -> str:
-    """Return a unique path in the quarantine for a corrupt file."""
-    return f"{QUARANTINE}/{unique}-{path.replace('/', '_')}"
+def quarantine_path(place: Place, *, unique: str, is_requested: bool = False) -> str:
+    """Return a unique path in the quarantine for a file.
+
+    A storagemaster requests the quarantine of an original only when it gives way. Every other
+    original in the quarantine is corrupt.
+    """
+    is_original = isinstance(place.file, Variant) and place.file.is_original
+    folder = SETTLED if is_requested and is_original else QUARANTINE
+    return f"{folder}/{unique}-{place.path.replace('/', '_')}"
+
+
+def settled_versions(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the versions of originals in `SETTLED` by their names, sorted, up to a limit.
+
+    >>> settled_versions(["1.5-.hints_w_42_k7_01jd3x8m2c9qp4k7_3fz8qd_o.jpg"])
+    ('42/01jd3x8m2c9qp4k7/3fz8qd',)
+    """
+    found = map(_SETTLED_NAME.search, paths)
+    return tuple(sorted({"/".join(each.groups()) for each in found if each})[:SETTLED_MAX])
 
 
 def covered_by(tombstone: PhotoTombstone | VersionTombstone) -> tuple[str, str]:

@@ -77,6 +77,8 @@ class NodeStatus:
     """Number of tombstones that the disk refused, and that the node keeps in memory."""
     reserve_bytes: int = 0
     """Free space that only deletes use; new photos need twice as much."""
+    settled: tuple[str, ...] = ()
+    """Versions with an original in the node's quarantine that gave way to another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,7 +261,7 @@ def parse_paths(body: bytes, *, count_max: int) -> tuple[PhotoFile, ...]:
 
 def parse_status(fields: dict[str, Any]) -> NodeStatus:
     """Parse a `NodeStatus` from its fields in JSON."""
-    tuples = {name: tuple(fields[name]) for name in ("volumes", "fenced", "fallen")}
+    tuples = {name: tuple(fields[name]) for name in ("volumes", "fenced", "fallen", "settled")}
     return NodeStatus(**{**fields, **tuples})
 
 

@@ -194,6 +194,7 @@ class WriteApi:
             suspect_reason=condition.suspect_reason,
             unwritten_tombstones=condition.unwritten_tombstones,
             reserve_bytes=condition.reserve_bytes,
+            settled=store.settled(),
             hints=hints,
             hints_age_seconds=self._hints_age.seconds(hints, self._now_seconds()),
             cold_tiers={str(v): render_cold_tier(tier) for v, tier in store.cold_tiers.items()},

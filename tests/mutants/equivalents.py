@@ -3,6 +3,7 @@
 TUNING = "a trade of memory against speed, on which no promise depends"
 
 SEARCH = "larger or smaller slots, in which the same point is found in more or fewer steps"
+DERIVED_AGAIN = "unchanged keys are derived again, or the cache of valid URLs is emptied"
 SAME_SECOND = "a file with the same bytes and the same second replaces itself"
 
 EQUIVALENTS: dict[str, dict[str, str]] = {
@@ -12,6 +13,13 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         " -> 0 < self._falls_after_seconds < now - self._progress_at": "an empty fence cannot fall",
         "Fence._raise: 8 -> 9": "a serial is compared as a whole, whatever its length",
     },
+    "permission_urls/signing.py": {
+        "PurposeSigner._use: self._ring = ring -> pass": DERIVED_AGAIN,
+        "PurposeVerifier.follow: False -> True": DERIVED_AGAIN,
+        "PurposeVerifier.follow: return False -> pass #2": DERIVED_AGAIN,
+        "PurposeVerifier.follow: False -> True #2": DERIVED_AGAIN,
+        "PurposeVerifier.follow: self._ring = ring -> pass": DERIVED_AGAIN,
+    },
     "permission_urls/verifier.py": {": 4096 -> 4097": TUNING},
     "permission_urls/read_signer.py": {
         "ReadSigner.sign_sizes: sorted -> list": "only the order of names in an error message",
@@ -19,7 +27,6 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
     "permission_urls/keys.py": {"KeyRing.ring: del purpose -> pass": "the argument is not used"},
     "permission_urls/tokens.py": {
         "generate_token_id: 5 -> 6": "an id has the last 40 bits, which are as random",
-        "_problem_of: sorted -> list": "only which of two invalid limits the message names",
     },
     "storagemaster/mirrors/key_volumes.py": {
         ": 3 -> 4": SEARCH,
@@ -30,11 +37,14 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         "_Ring.__init__: 64 -> 65": SEARCH,
         "_Ring.__init__: 2 -> 3": SEARCH,
         "_Ring.__init__: 1 -> 2": SEARCH,
-        "_Ring.nearest: 0 -> 1 #2": "a ring with points always has a nearest one",
+        "_Ring.nearest: 0 -> 1": "a ring with points always has a nearest one",
         "_Ring.nearest: point - probe < best -> point - probe <= best": (
             "no two of 64-bit weights are equal"
         ),
         "_Ring.weights: 0 -> 1": "more points than needed, whose weights are not the lowest",
+    },
+    "storagemaster/handlers/authorization.py": {
+        "_announced_bytes: return None -> pass": "the function ends here",
     },
     "storagemaster/repair/hinted_handoff.py": {
         ": 4 -> 5": TUNING,
@@ -45,6 +55,9 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         ": 2.0 -> 3.0": "how soon after its due time a purge is repeated, which no page promises",
         ": 100000 -> 100001": TUNING,
         ": 10000 -> 10001": TUNING,
+        "EdgePurger._remember_missed: len(missed) > MISSED_MAX -> len(missed) >= MISSED_MAX": (
+            TUNING
+        ),
         "EdgePurger.repeat_all: self._repeats.popleft -> self._repeats.pop": "all are sent",
         "EdgePurger._purge_all: True -> False": "each edge has one outcome",
     },
@@ -56,6 +69,11 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         " -> staged.mtime_seconds <= stat.mtime_seconds": SAME_SECOND,
         "Publisher._resolve_tombstone: staged.mtime_seconds < mtime"
         " -> staged.mtime_seconds <= mtime": SAME_SECOND,
+    },
+    "storagenode/disk/health.py": {
+        "DiskHealth.translate_write_errors: error.errno or 0 -> error.errno": (
+            "no error has either as its number"
+        ),
     },
     "storagenode/disk/staging.py": {
         ": 1024 * 1024 -> 1024 // 1024": TUNING,

@@ -142,7 +142,11 @@ TARGETS = (
         ),
         (PROBES,),
     ),
-    Target("storagemaster/repair/fence_lifting.py", (HISTORIES,), (PROBES,)),
+    Target(
+        "storagemaster/repair/fence_lifting.py",
+        (f"{MASTER}/repair/test_fence_lifting.py", HISTORIES),
+        (PROBES,),
+    ),
     # Sizes keep the metadata that they should, and no other.
     Target("imageworker/pixels/metadata.py", ("tests/imageworker/pixels/test_metadata.py",)),
 )

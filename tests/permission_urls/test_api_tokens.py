@@ -73,6 +73,11 @@ def test_the_claims_of_a_token_are_readable_json(ring):
     }
 
 
+def test_a_token_is_valid_where_no_scope_is_needed(ring, now):
+    """A storagemaster signs in any token to the console."""
+    assert verify(ring, sign_token(ring, PLAIN), None, now=now) == PLAIN
+
+
 @pytest.mark.parametrize("scope_needed", list(Scope))
 @pytest.mark.parametrize("scope", list(Scope))
 def test_no_scope_opens_another(ring, now, scope, scope_needed):

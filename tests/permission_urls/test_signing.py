@@ -19,7 +19,7 @@ from permission_urls import (
     derived_keys,
     mac,
 )
-from permission_urls.signing import KeyedMac, PurposeSigner, PurposeVerifier, signer
+from permission_urls.signing import DerivedKey, KeyedMac, PurposeSigner, PurposeVerifier, signer
 
 MESSAGE = b"0/42/k7/01jd3x8m2c9qp4k7_3fz8qd/web"
 
@@ -90,6 +90,15 @@ def test_the_key_id_selects_exactly_one_key(ring):
     for key_id, error in (("b2", BadMac), ("old", RetiredKey), ("x", UnknownKey)):
         with pytest.raises(error):
             verifier.check(MESSAGE, key_id=key_id, mac=made)
+
+
+def test_a_derived_key_signs_like_the_ring_that_it_comes_from(ring):
+    """It does not show its secret in logs and tracebacks."""
+    key_id, ring_mac = PurposeSigner(ring, Purpose.JOB).current()
+    key = DerivedKey(key_id, derived_key(ring, key_id, Purpose.JOB))
+    derived_id, derived_mac = PurposeSigner(key, Purpose.JOB).current()
+    assert (derived_id, derived_mac(MESSAGE)) == (key_id, ring_mac(MESSAGE))
+    assert repr(key) == f"DerivedKey(key_id={key_id!r})"
 
 
 @pytest.mark.parametrize("length", [0, 18, 31, 33, 64])

@@ -43,9 +43,9 @@ async def test_a_size_is_replaced_only_by_a_file_on_disk(cluster, mirrors, monke
     _, loser = mirrors
     add_to_quarantine, seen = Publisher.add_to_quarantine, []
 
-    def quarantine_and_check(publisher, path):
-        quarantined = add_to_quarantine(publisher, path)
-        seen.append(cluster.is_sound(loser, path))
+    def quarantine_and_check(publisher, place):
+        quarantined = add_to_quarantine(publisher, place)
+        seen.append(cluster.is_sound(loser, place.path))
         return quarantined
 
     monkeypatch.setattr(Publisher, "add_to_quarantine", quarantine_and_check)

@@ -27,7 +27,7 @@ from tests.simulation.simulated_node import SimulatedNode
 from volumes.cluster import NodeId
 from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PhotoId
-from volumes.photo_path import PhotoFile, PhotoVersion, VolumeId
+from volumes.photo_path import Info, PhotoFile, PhotoVersion, VolumeId
 
 # Capacity of a socket whose receiver does not read.
 CHUNKS_IN_FLIGHT_MAX = 4
@@ -206,6 +206,15 @@ class NodeLink:
     async def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
         """Return the recorded digests of files."""
         return self._proven.digests(await self._request(lambda: self._node.store.digests(files)))
+
+    async def infos(self, files: Sequence[Info]) -> dict[Info, bytes]:
+        """Return the sound infos among these files."""
+        found = await self._request(lambda: self._node.store.read_all(files))
+        return {
+            file: data
+            for file, (data, digest) in found.items()
+            if hashlib.sha256(data).hexdigest() == digest
+        }
 
     async def list_shards(
         self, volume: VolumeId, shards: Sequence[str]

@@ -206,6 +206,7 @@ class KeepingContract:
         assert trial.store.find(OF.photo) == [path]
         assert trial.read(path) == bytes_of("photo")
         assert trial.store.count_hints(10) == 0
+        assert trial.store.settled() == (str(OF),)
         assert trial.store.quarantine(place, digest=digest_of(bytes_of("photo"))) is None
 
     def test_a_hinted_bundle_is_stored_whole(self, trial):

@@ -4,15 +4,25 @@ from types import SimpleNamespace
 
 import pytest
 
-from storagenode.protocol.errors import Conflict
+from storagenode.protocol.errors import (
+    BadRequest,
+    Conflict,
+    Gone,
+    InvalidSignature,
+    UnprovenTombstone,
+)
 from storagenode.protocol.layout import Place
 from storagenode.taken_names import (
     Resolution,
+    deleted_error,
     raise_if_of_another,
+    refuse_tombstone,
+    refuse_unproven,
     resolve_taken_name,
     resolve_taken_tombstone,
     rival_places,
 )
+from tests.storagenode.tombstones import PROOFS, proof_of
 from volumes.photo_path import (
     EXTENSIONS,
     Attempt,
@@ -22,6 +32,7 @@ from volumes.photo_path import (
     PhotoVersion,
     Variant,
     VersionTombstone,
+    render_path,
 )
 
 OF = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
@@ -145,3 +156,34 @@ def test_an_info_of_another_original_is_refused(ext, hint_for):
 def test_an_info_that_describes_no_original_is_not_compared(info):
     """A reader finds its fault."""
     raise_if_of_another(info, Place(INFO), digest_of=lambda _: "other")
+
+
+@pytest.mark.parametrize("hint_for", [None, "west-1"])
+@pytest.mark.parametrize("tombstone", TOMBSTONES)
+def test_only_a_proof_of_its_own_path_makes_a_tombstone(tombstone, hint_for):
+    """A storagemaster signs the photo path, wherever the tombstone is stored."""
+    place, proof = Place(tombstone, hint_for), proof_of(Place(tombstone))
+    refuse_unproven(PROOFS, place, proof)
+    (other,) = {*TOMBSTONES} - {tombstone}
+    for wrong in ("", proof[:-1], proof_of(Place(other))):
+        with pytest.raises(InvalidSignature, match=render_path(tombstone)):
+            refuse_unproven(PROOFS, place, wrong)
+
+
+def test_a_tombstone_without_a_proof_makes_a_file_unavailable_not_gone():
+    """A file name alone deletes no photo."""
+    tombstone = Place(TOMBSTONES[0])
+    where = {"path": tombstone.path, "place": f".memory/{tombstone.path}"}
+    error = deleted_error(PROOFS, SIZE, proof=proof_of(tombstone), **where)
+    assert isinstance(error, Gone)
+    assert str(error) == f"{render_path(SIZE)} is deleted: .memory/{tombstone.path} covers it"
+    assert isinstance(deleted_error(PROOFS, SIZE, proof="", **where), UnprovenTombstone)
+
+
+def test_a_tombstone_is_never_written_like_a_file():
+    """It needs a proof, and it is permanent."""
+    for file in ALL:
+        refuse_tombstone(Place(file))
+    for tombstone in TOMBSTONES:
+        with pytest.raises(BadRequest, match="needs a proof"):
+            refuse_tombstone(Place(tombstone))

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
@@ -60,6 +61,38 @@ async def test_a_late_purge_of_a_varnish_purges_the_nginxes_again(edges, session
     nginx.purged.clear()
     assert await purger.purge_late(varnish.config.id, PATHS)
     assert (nginx.purged, varnish.purged) == (set(PATHS), set(PATHS))
+
+
+async def test_missed_purges_of_an_edge_stop_at_its_first_error(edges, session):
+    """A dead edge costs one time-out a pass. Other edges are purged."""
+    purger = EdgePurger({edge.config.id: edge.config for edge in edges}, session)
+    for edge in edges:
+        edge.status = 503
+    for path in PATHS:
+        await purger.purge([path])
+    assert purger.has_missed()
+    edges[1].status = 200
+    with mock.patch.object(purger, "purge_edge", wraps=purger.purge_edge) as purge_edge:
+        await purger.repeat_missed()
+    assert [call.args[0] for call in purge_edge.mock_calls].count("east-edge") == 1 + len(PATHS)
+    assert edges[1].purged == set(PATHS)
+    assert purger.has_missed()
+    edges[0].status = 200
+    await purger.repeat_missed()
+    assert edges[0].purged == set(PATHS)
+    assert not purger.has_missed()
+
+
+async def test_an_edge_that_missed_too_much_has_missed_something(edges, session, monkeypatch):
+    """Until it is taken, to drop its cache."""
+    monkeypatch.setattr(purging, "MISSED_MAX", 2)
+    purger = EdgePurger({edge.config.id: edge.config for edge in edges}, session)
+    edges[0].status = 503
+    for path in PATHS:
+        await purger.purge([path])
+    assert purger.has_missed()
+    assert purger.take_overflowed() == {"east-edge"}
+    assert not purger.has_missed()
 
 
 async def test_a_purge_is_idempotent(edges, purge):

@@ -20,6 +20,8 @@ from permission_urls import (
     sign_token,
     ticket_key_of,
 )
+from runtime.request_scope import RequestScope, request_scope
+from storagemaster.console.session import COOKIE
 from storagemaster.errors import (
     BadArgument,
     NotAllowed,
@@ -38,6 +40,7 @@ UPLOAD = Route("POST", "/photos", Scope.UPLOAD, has_urls=True, query=("volume",)
 READ = Route("GET", "/photos/{volume}", Scope.READ, has_urls=True)
 SIGNED = Route("POST", "/bundles", Access.SIGNED, body_bytes_max=1000)
 OPEN = Route("GET", "/healthz", Access.OPEN)
+PREFLIGHT = Route("OPTIONS", "/photos", Access.OPEN)
 BODY_SENT = b"sizes"
 DIGEST = hashlib.sha256(BODY_SENT).hexdigest()
 TICKET = Ticket(application="shop", id="0123456789abc", expiry=int(NOW) + 60, bytes_max=1000)
@@ -45,7 +48,7 @@ TICKET = Ticket(application="shop", id="0123456789abc", expiry=int(NOW) + 60, by
 
 @pytest.fixture(name="authorization")
 def _authorization():
-    shop = Application(name="shop", origins=("https://shop.example",))
+    shop = Application(name="shop", origins=("https://shop.example",), formats=("jpg", "png"))
     return Authorization(
         KEYS,
         master="m1",
@@ -214,3 +217,90 @@ async def test_a_caller_is_valid_until_its_token_ends_or_is_revoked(
     request = await send(authorization, UPLOAD, Authorization=ticket())
     caller = dataclasses.replace(request[CALLER], token_id=token_id, expiry=expiry)
     assert authorization.is_valid(caller) is is_valid
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic YTpi", "0z0z0z0z"])
+async def test_a_request_without_a_bearer_token_learns_what_it_needs(authorization, header):
+    """The scope, or any token."""
+    with pytest.raises(NotAuthorized, match="Authorization: Bearer with a token of scope upload"):
+        await send(authorization, UPLOAD, Authorization=header)
+    with pytest.raises(NotAuthorized, match=r"Bearer with a token$"):
+        authorization.caller_of(header, None)
+
+
+async def test_the_name_of_the_scheme_has_any_case(authorization):
+    """As in RFC 9110."""
+    token = bearer(Scope.UPLOAD).replace("Bearer", "bEARER")
+    assert await send(authorization, UPLOAD, Authorization=token)
+
+
+async def test_a_token_of_another_scope_is_refused_by_its_name(authorization):
+    """It is accepted if none is needed."""
+    with pytest.raises(NotAllowed, match="this needs a token of scope upload"):
+        await send(authorization, UPLOAD, Authorization=bearer(Scope.READ))
+    caller = authorization.caller_of(bearer(Scope.READ), None)
+    assert caller.scopes == {Scope.READ}
+
+
+async def test_a_ticket_is_no_token(authorization):
+    """Only routes of uploads take tickets, and no other caller of these methods does."""
+    with pytest.raises(NotAuthorized, match="the token was refused"):
+        authorization.caller_of(ticket(), Scope.UPLOAD)
+    request = make_mocked_request("POST", "/", headers={"Authorization": ticket()})
+    with pytest.raises(NotAuthorized, match="the token was refused"):
+        authorization.sender_of(request, Scope.UPLOAD)
+
+
+@pytest.fixture(name="cookie")
+def _cookie(authorization):
+    """Return the cookie of a session with scope read."""
+    token = new_token({Scope.READ}, application="shop")
+    text, _ = authorization.sessions.begin(token)
+    return f"{COOKIE}={text}"
+
+
+async def test_the_cookie_of_the_console_stands_for_its_token(authorization, cookie):
+    """It has the scopes of the token, and no other."""
+    request = await send(authorization, READ, match={"volume": "1"}, Cookie=cookie)
+    assert (request[CALLER].application, request[CALLER].scopes) == ("shop", {Scope.READ})
+    found = make_mocked_request("GET", "/", headers={"Cookie": cookie})
+    assert authorization.sender_of(found, None).scopes == {Scope.READ}
+    with pytest.raises(NotAllowed, match="this needs a token of scope status"):
+        authorization.sender_of(found, Scope.STATUS)
+
+
+async def test_a_token_in_the_header_wins_over_a_cookie(authorization, cookie):
+    """Also if it is not valid."""
+    headers = {"match": {"volume": "1"}, "Cookie": cookie}
+    token = bearer(Scope.READ, Scope.DELETE)
+    request = await send(authorization, READ, Authorization=token, **headers)
+    assert request[CALLER].scopes == {Scope.READ, Scope.DELETE}
+    with pytest.raises(NotAuthorized):
+        await send(authorization, READ, Authorization="Bearer x", **headers)
+
+
+async def test_the_log_lines_of_a_request_have_its_caller(authorization):
+    """The id of the token, never its text."""
+    with request_scope(RequestScope("id")) as scope:
+        request = await send(authorization, UPLOAD, Authorization=bearer(Scope.UPLOAD))
+    assert scope.caller == request[CALLER].name
+
+
+async def test_an_application_restricts_its_tokens_and_no_others(authorization):
+    """A token can be older than the table of its application."""
+    request = await send(authorization, UPLOAD, Authorization=bearer(Scope.UPLOAD))
+    assert request[CALLER].formats == ("jpg", "png")
+    other = sign_token(KEYS, new_token({Scope.UPLOAD}, application="other"))
+    request = await send(authorization, UPLOAD, Authorization=f"Bearer {other}")
+    assert request[CALLER].formats is None
+
+
+async def test_an_invalid_lifetime_of_urls_is_a_bad_argument(authorization):
+    """Before anything is stored."""
+    with pytest.raises(BadArgument, match="invalid expires"):
+        await send(authorization, UPLOAD, path="/photos?expires=x", Authorization=bearer("upload"))
+
+
+async def test_a_preflight_has_the_query_of_the_request_after_it(authorization):
+    """The table has those parameters for that route only."""
+    assert await send(authorization, PREFLIGHT, path="/photos?volume=1")

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from storagemaster.errors import UnknownPhoto
 from storagemaster.lifecycle.deletes import Deletes
 from storagemaster.mirrors.mirroring import Copies
 from storagemaster.mirrors.photo_files import PhotoFiles
@@ -115,6 +116,16 @@ async def test_a_version_is_deleted_alone():
         ("purge", [VERSIONS[2].version]),
     ]
     assert deletion.version == VERSIONS[2].version
+
+
+async def test_a_delete_of_what_no_mirror_has_says_what():
+    """The photo, or its version."""
+    nothing = Recorder(versions=())
+    with pytest.raises(UnknownPhoto, match=f"^no mirror has photo {PHOTO}$"):
+        await nothing.delete()
+    version = VERSIONS[1].version
+    with pytest.raises(UnknownPhoto, match=f"^no mirror has photo {PHOTO} with version {version}$"):
+        await Recorder().delete(version)
 
 
 async def test_a_mirror_that_was_not_listed_is_purged_of_what_it_still_has():

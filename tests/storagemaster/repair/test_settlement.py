@@ -8,6 +8,7 @@ import pytest
 from storagemaster.repair.settlement import original_that_stays
 from storagemaster.repair.steps import Conflict, HeldOriginal
 from storagenode.disk.filesystem import DIGEST_XATTR
+from storagenode.protocol.layout import SETTLED
 from tests.storagemaster.bundles_to_send import sizes_of
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import keys_of
@@ -73,6 +74,7 @@ async def settle(cluster):
     await cluster.master.deliver_hints()
     await cluster.master.request("POST", "/repairs/1")
     await cluster.master.deliver_hints()
+    await cluster.poll()
     return (await cluster.master.request("GET", "/status")).document["alerts"]
 
 
@@ -100,8 +102,27 @@ async def test_both_sides_of_a_cut_acknowledge_one_reference(cluster):
     assert [answer.status for answer in again] == [200, 409]
 
 
+async def test_the_alert_of_a_settlement_ends_when_the_photo_leaves_the_quarantine(cluster):
+    """Every storagemaster has it, also one that starts later, and also after a restart of nodes."""
+    photo, _ = await upload_during_a_cut(cluster)
+    await settle(cluster)
+    await cluster.stop("west-1")
+    await cluster.start("west-1")
+    later = await cluster.another_master("m3")
+    for master in cluster.masters:
+        await master.fleet.poll()
+        alerts = (await master.request("GET", "/status")).document["alerts"]
+        assert [each for each in alerts if str(photo.version) in each], master.url
+    for node in ("west-1", "west-2"):
+        for path in cluster.hidden(node, SETTLED):
+            cluster.path(node, path).unlink()
+    await later.fleet.poll()
+    alerts = (await later.request("GET", "/status")).document["alerts"]
+    assert not [each for each in alerts if str(photo.version) in each]
+
+
 async def test_a_settlement_is_in_the_audit_log_of_every_storagemaster(cluster):
-    """An alert ends with its process. The entry stays, whichever storagemaster wrote it."""
+    """The entry stays, whichever storagemaster wrote it."""
     photo, _ = await upload_during_a_cut(cluster)
     await settle(cluster)
     for master in cluster.masters:

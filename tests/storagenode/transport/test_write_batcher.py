@@ -4,6 +4,12 @@ import asyncio
 
 import pytest
 
+from runtime.request_scope import (
+    RequestScope,
+    current_request_id,
+    new_request_id,
+    request_scope,
+)
 from storagenode.protocol.batch_wire import BATCH_FILES_MAX, WRITE_BYTES_MAX, InMemoryFile
 from storagenode.protocol.errors import Gone, Unreachable
 from storagenode.protocol.files import Published
@@ -67,6 +73,32 @@ async def busy(node):
     """Return a batcher with one write in flight, and its task."""
     writes = WriteBatcher(node.write)
     return writes, *await begin(writes, [file_of(0)])
+
+
+def test_a_request_has_the_ids_of_all_requests_that_it_serves():
+    """The node's log lines can be found by each of them."""
+
+    async def run():
+        node, ids = Node(), []
+
+        async def write(files):
+            ids.append(current_request_id())
+            return await node.write(files)
+
+        writes, first = WriteBatcher(write), new_request_id()
+        with request_scope(RequestScope(first)):
+            tasks = await begin(writes, [file_of(0)])
+        others = [new_request_id() for _ in range(2)]
+        for number, other in enumerate(others, 1):
+            with request_scope(RequestScope(other)):
+                tasks += await begin(writes, [file_of(number)])
+        node.respond()
+        await run_pending()
+        node.respond(1)
+        await asyncio.gather(*tasks)
+        assert ids == [first, ",".join(others)]
+
+    asyncio.run(run())
 
 
 def test_a_single_write_is_sent_at_once():

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from storagenode.disk import walking
 from storagenode.disk.lifecycle import trash
 from storagenode.disk.lifecycle.trash import empty_trash, ended_days
 from storagenode.protocol import layout
@@ -66,6 +67,15 @@ def test_unknown_entries_in_the_trash_are_left_alone(store, clock):
     store.file_system.make_directory(".trash/by-hand")
     empty_trash(store.file_system, now_seconds=clock.seconds + 1e9, retention_days=1)
     assert days_in(store) == ["by-hand"]
+
+
+@pytest.mark.usefixtures("deleted")
+def test_a_file_that_an_operator_removes_meanwhile_stops_nothing(store, clock, monkeypatch):
+    """Hidden folders may be emptied at any time."""
+    monkeypatch.setattr(
+        trash, "names_in", lambda *where: [*walking.names_in(*where), "removed.jpg"]
+    )
+    assert empty_trash(store.file_system, now_seconds=clock.seconds, retention_days=0) == 9
 
 
 def test_ended_days_are_compared_by_date():

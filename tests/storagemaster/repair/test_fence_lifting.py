@@ -1,0 +1,285 @@
+"""Lifting of fences, with nodes that only record."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from storagemaster.repair.fence_lifting import FenceLifter, missed_tombstones
+from storagenode.protocol.errors import NodeError, UnprovenTombstone, Unreachable
+from storagenode.protocol.layout import HintFile, Place
+from storagenode.protocol.wire import HINTS_PER_LIST_MAX
+from volumes.photo_path import Info, PhotoTombstone, PhotoVersion, VersionTombstone
+
+ONE = PhotoTombstone(1, "01jd3x8m2c9qp4k7")
+TWO = VersionTombstone(PhotoVersion(1, "01jd3x8m2c9qp4m8", "3fz8qd"))
+NAMES = {"k7": {"01jd3x8m2c9qp4k7.gone"}, "m8": {"01jd3x8m2c9qp4m8_3fz8qd.gone"}}
+
+
+class Node:
+    """A node that reports what a test gives it, and records what it receives."""
+
+    def __init__(self, name, *, tombstones=(), files=("k7",)):
+        self.name, self.tombstones_by_shard, self.files = name, dict(tombstones), files
+        self.hints, self.failing, self.listed, self.progress = {}, {}, [], []
+        self.lifted, self.received = [], []
+        self.status = SimpleNamespace(
+            fenced=(), fence_serial="1", hints=0, volumes=(1, 2), cold_tiers={}
+        )
+
+    def _fail_at(self, step):
+        if step in self.failing:
+            raise self.failing[step]
+
+    async def tombstone_digests(self, volume, *, on_progress):
+        """Return a digest of the names in each shard."""
+        assert volume in {1, 2}
+        self._fail_at("digests")
+        await on_progress()
+        return {shard: str(sorted(names)) for shard, names in self.tombstones_by_shard.items()}
+
+    async def tombstones(self, volume, shards):
+        """Return the names in some shards."""
+        assert volume in {1, 2}
+        self.listed.append(list(shards))
+        return {name for each in shards for name in self.tombstones_by_shard.get(each, ())}
+
+    async def shard_digests(self, volume):
+        """Return a digest of each shard with files."""
+        assert volume == 1, "only this volume has strays"
+        return dict.fromkeys(self.files, "")
+
+    async def list_hints(self, mirror):
+        """Return the hints for a mirror."""
+        self._fail_at("hints")
+        return self.hints.get(mirror, [])
+
+    async def note_lifting(self, serial):
+        """Record progress."""
+        self.progress.append(serial)
+
+    async def lift_fence(self, volume, serial):
+        """Record a lifted fence."""
+        self._fail_at("lift")
+        self.lifted.append((volume, serial))
+
+
+class Cluster:
+    """Three nodes. East and west are the mirrors of volumes 1 and 2."""
+
+    def __init__(self):
+        self.nodes = {name: Node(name) for name in ("east", "west", "north")}
+        self.nodes["north"].status.volumes = ()
+        volume = SimpleNamespace(mirrors=("east", "west"))
+        self.volumes = {1: volume, 2: volume}
+        self.down = set()
+        self.unproven = set()
+        self.lifter = FenceLifter(SimpleNamespace(cluster=self, nodes=self.nodes, fleet=self), self)
+
+    @property
+    def east(self):
+        """The node that is fenced."""
+        return self.nodes["east"]
+
+    def view(self):
+        """Return the views of all nodes."""
+        return {
+            name: SimpleNamespace(up=name not in self.down, status=node.status)
+            for name, node in self.nodes.items()
+        }
+
+    def is_up(self, name):
+        """Return True if a node is up."""
+        return name not in self.down
+
+    def mark_down(self, name, reason):
+        """Record that a node is down."""
+        assert reason
+        self.down.add(name)
+
+    async def seconds_of(self, name, tombstone):
+        """Return the second of a delete."""
+        if tombstone in self.unproven:
+            raise UnprovenTombstone("no proof")
+        return len(name)
+
+    async def write_tombstone(self, name, tombstone, *, mtime_seconds):
+        """Record a delivered tombstone."""
+        self.nodes[name].received.append((tombstone, mtime_seconds))
+
+    def fence(self, *volumes, serial="1"):
+        """Fence volumes of east."""
+        self.east.status.fenced, self.east.status.fence_serial = volumes, serial
+
+
+@pytest.fixture(name="cluster")
+def _cluster():
+    return Cluster()
+
+
+def hint_in(volume):
+    """Return a hint of a volume."""
+    return HintFile(Place(Info(PhotoVersion(volume, "01jd3x8m2c9qp4k7", "3fz8qd")), "east"), 1, "")
+
+
+async def test_a_fence_is_lifted_after_the_missed_tombstones(cluster):
+    """With the seconds of the other mirror. Only shards that differ are listed."""
+    cluster.fence(1)
+    both = {"aa": {"01jd3x8m2c9qp4aa.gone"}}
+    cluster.nodes["west"].tombstones_by_shard = NAMES | both
+    cluster.east.tombstones_by_shard = {"k7": {"01jd3x8m2d0000k7.gone"}} | both
+    assert await cluster.lifter.lift_fences() == 1
+    assert cluster.east.received == [(ONE, 4), (TWO, 4)]
+    assert cluster.east.listed == cluster.nodes["west"].listed == [["k7", "m8"]]
+    assert cluster.east.lifted == [(1, "1")]
+    assert cluster.east.progress == ["1"] * 4
+    assert cluster.nodes["west"].received == []
+
+
+async def test_without_a_fence_no_node_is_asked(cluster):
+    """A volume that the config does not have counts for none, and so does a node that is down."""
+    for node in cluster.nodes.values():
+        node.failing = dict.fromkeys(("digests", "hints", "lift"), AssertionError)
+        node.status.hints = 1
+    assert await cluster.lifter.lift_fences() == 0
+    cluster.fence(7)
+    assert await cluster.lifter.lift_fences() == 0
+    cluster.fence(1)
+    cluster.down = {"east"}
+    assert await cluster.lifter.lift_fences() == 0
+    cluster.down = set()
+    cluster.nodes["north"].status = None
+    cluster.east.status = None
+    assert await cluster.lifter.lift_fences() == 0
+
+
+async def test_equal_tombstones_are_not_listed(cluster):
+    """Every volume of the node is lifted."""
+    cluster.fence(1, 2)
+    for node in cluster.nodes.values():
+        node.tombstones_by_shard = NAMES
+    assert await cluster.lifter.lift_fences() == 2
+    assert cluster.east.lifted == [(1, "1"), (2, "1")]
+    assert cluster.east.listed == []
+
+
+async def test_a_fence_stays_while_another_mirror_is_down(cluster):
+    """It may have the only tombstone of a delete."""
+    cluster.fence(1)
+    cluster.down = {"west"}
+    assert await cluster.lifter.lift_fences() == 0
+    cluster.down = {"north"}
+    assert await cluster.lifter.lift_fences() == 1
+
+
+@pytest.mark.parametrize("step", ["digests", "lift"])
+@pytest.mark.parametrize("name", ["east", "west"])
+async def test_a_fence_stays_while_a_node_fails(cluster, name, step):
+    """The next pass tries again."""
+    cluster.fence(1)
+    cluster.nodes[name].failing = {step: NodeError("no")}
+    is_needed = (name, step) != ("west", "lift")
+    assert await cluster.lifter.lift_fences() == (not is_needed)
+    cluster.nodes[name].failing = {}
+    assert await cluster.lifter.lift_fences() == is_needed
+
+
+async def test_a_lifted_fence_is_not_lifted_twice(cluster):
+    """The status of a node can be from before. Another serial is another fence."""
+    cluster.fence(1)
+    assert [await cluster.lifter.lift_fences() for _ in range(2)] == [1, 0]
+    cluster.fence(1, 2)
+    assert await cluster.lifter.lift_fences() == 1
+    cluster.fence()
+    assert await cluster.lifter.lift_fences() == 0
+    cluster.fence(1)
+    assert await cluster.lifter.lift_fences() == 1
+    cluster.fence(1, serial="2")
+    assert await cluster.lifter.lift_fences() == 1
+    assert cluster.east.lifted == [(1, "1"), (2, "1"), (1, "1"), (1, "2")]
+
+
+@pytest.mark.parametrize("holder", ["west", "north"])
+async def test_a_fence_stays_while_a_node_has_hints_of_the_volume(cluster, holder):
+    """The node would not find a file that another holds for it. Its tombstones arrive already."""
+    cluster.fence(1, 2)
+    cluster.nodes["west"].tombstones_by_shard = NAMES
+    cluster.nodes[holder].status.hints = 1
+    cluster.nodes[holder].hints = {"east": [hint_in(1)], "west": [hint_in(2)]}
+    assert await cluster.lifter.lift_fences() == 1
+    assert cluster.east.lifted == [(2, "1")]
+    assert (ONE, 4) in cluster.east.received
+
+
+async def test_hints_for_other_nodes_and_on_nodes_that_are_down_are_not_waited_for(cluster):
+    """The node's own hints are for others."""
+    cluster.fence(1)
+    cluster.east.status.hints = cluster.nodes["north"].status.hints = 1
+    cluster.east.hints = cluster.nodes["north"].hints = {"east": [hint_in(1)]}
+    cluster.nodes["north"].failing = {"hints": AssertionError()}
+    cluster.down = {"north"}
+    assert await cluster.lifter.lift_fences() == 1
+
+
+async def test_a_full_list_of_hints_may_lack_some_of_any_volume(cluster):
+    """No volume is lifted before it is shorter."""
+    cluster.fence(1, 2)
+    cluster.nodes["north"].status.hints = 1
+    cluster.nodes["north"].hints = {"east": [hint_in(1)] * HINTS_PER_LIST_MAX}
+    assert await cluster.lifter.lift_fences() == 0
+    cluster.nodes["north"].hints = {"east": [hint_in(1)] * (HINTS_PER_LIST_MAX - 1)}
+    assert await cluster.lifter.lift_fences() == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "down"), [(NodeError("no"), set()), (Unreachable("no"), {"north"})]
+)
+async def test_a_holder_that_cannot_list_its_hints_delays_no_fence(cluster, error, down):
+    """One that does not respond is down. The hints of others still count."""
+    cluster.fence(1, 2)
+    for name in ("north", "west"):
+        cluster.nodes[name].status.hints = 1
+    cluster.nodes["north"].failing = {"hints": error}
+    cluster.nodes["west"].hints = {"east": [hint_in(1)]}
+    assert await cluster.lifter.lift_fences() == 1
+    assert cluster.east.lifted == [(2, "1")]
+    assert cluster.down == down
+
+
+async def test_an_unproven_tombstone_delays_no_other(cluster):
+    """No machine obeys it."""
+    cluster.fence(1)
+    cluster.nodes["west"].tombstones_by_shard = NAMES
+    cluster.unproven = {ONE}
+    assert await cluster.lifter.lift_fences() == 1
+    assert cluster.east.received == [(TWO, 4)]
+
+
+@pytest.mark.parametrize("files", [(), ("k7",)], ids=["empty", "filled"])
+async def test_a_stray_has_tombstones_and_the_photos_of_an_empty_mirror(cluster, files):
+    """An empty mirror waits until it is filled."""
+    cluster.fence(1)
+    stray = cluster.nodes["north"]
+    stray.status.volumes, stray.tombstones_by_shard = (1,), NAMES
+    cluster.east.files = files
+    assert await cluster.lifter.lift_fences() == len(files)
+    assert cluster.east.received == [(ONE, 5), (TWO, 5)]
+    cluster.down = {"north"}
+    cluster.fence(1, serial="2")
+    assert await cluster.lifter.lift_fences() == 0
+
+
+async def test_an_empty_mirror_without_strays_is_lifted(cluster):
+    """A volume without photos has none elsewhere."""
+    cluster.fence(1)
+    cluster.east.files = ()
+    assert await cluster.lifter.lift_fences() == 1
+
+
+def test_missed_tombstones_are_those_that_only_the_other_has():
+    """Sorted by name, and nothing else that a list may have."""
+    theirs = {name for names in NAMES.values() for name in names}
+    assert missed_tombstones(1, set(), theirs) == [ONE, TWO]
+    assert missed_tombstones(1, NAMES["k7"], theirs) == [TWO]
+    assert missed_tombstones(1, theirs, NAMES["k7"]) == []
+    others = {"nonsense", "01jd3x8m2c9qp4k7_3fz8qd_o.jpg", "01jd3x8m2c9qp4k7_3fz8qd.json"}
+    assert missed_tombstones(1, set(), others) == []
