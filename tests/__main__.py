@@ -1,64 +1,95 @@
-"""Runs the whole test suite in three processes side by side, because most tests wait.
+"""Runs the whole test suite in four processes side by side, because most tests wait.
 
-`python -m tests [ARGUMENT ...]` passes the arguments to pytest in all three. The first process
-prints its progress. The output of the other two follows at the end.
+`python -m tests [ARGUMENT ...]` passes the arguments to pytest in all of them. The first process
+prints its progress. The output of the others follows at the end.
 """
 
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 HERE = Path(__file__).parent
-# The servers of these tests are separate processes. Timing-sensitive tests are in the first group.
-SERVING = (
-    "deploy",
-    "drill",
-    "imageworker",
-    "storagenode/bucket",
-    "storagenode/disk/test_crash_points.py",
-    "tiering",
-)
-# These tests only compute, and get the processor time that the others leave.
-COMPUTING = (
-    "bench",
-    "mutants",
-    "permission_urls",
-    "photos",
-    "planted",
-    "simulation",
-    "storagenode/disk/test_crash_states.py",
-    "storagenode/disk/test_syscall_errors.py",
-    "volumes",
-)
 LEAST_URGENT = 19
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Tests of one process: their paths below `tests`, and the ports that they may take."""
+
+    paths: tuple[str, ...]
+    ports: str
+    nice: int = 0
+
+
+GROUPS = (
+    # The servers of these tests are separate processes.
+    Group(
+        paths=(
+            "deploy",
+            "drill",
+            "imageworker",
+            "storagenode/bucket",
+            "storagenode/disk/test_crash_points.py",
+            "tiering",
+        ),
+        ports="25000-29999",
+    ),
+    # These tests start whole clusters and wait for them.
+    Group(paths=("console", "journey"), ports="18000-24999"),
+    # These tests only compute, and get the processor time that the others leave.
+    Group(
+        paths=(
+            "bench",
+            "mutants",
+            "permission_urls",
+            "photos",
+            "planted",
+            "simulation",
+            "storagenode/disk/test_crash_states.py",
+            "storagenode/disk/test_syscall_errors.py",
+            "volumes",
+        ),
+        ports="30000-32767",
+        nice=LEAST_URGENT,
+    ),
+)
+PORTS_OF_ALL_OTHERS = "10240-17999"
 
 
 def main() -> int:
     """Run all; return the exit status of the first process that failed."""
-    serving, computing = ([str(HERE / name) for name in each] for each in (SERVING, COMPUTING))
-    rest = [str(HERE), *(f"--ignore={path}" for path in (*serving, *computing))]
-    with tempfile.TemporaryFile() as second, tempfile.TemporaryFile() as third:
+    with ExitStack() as open_files:
+        outputs = [open_files.enter_context(tempfile.TemporaryFile()) for _ in GROUPS]
         runs = [
-            _begin(serving, ports="25000-29999", output=second),
-            _begin(computing, ports="30000-32767", output=third, nice=LEAST_URGENT),
+            _begin(_absolute(group.paths), ports=group.ports, nice=group.nice, output=output)
+            for group, output in zip(GROUPS, outputs, strict=True)
         ]
+        others = [f"--ignore={path}" for group in GROUPS for path in _absolute(group.paths)]
         try:
-            runs.insert(0, _begin(rest, ports="10240-24999"))
+            runs.insert(0, _begin([str(HERE), *others], ports=PORTS_OF_ALL_OTHERS))
             runs[0].wait()
         finally:
             # An interrupt reaches all processes.
             statuses = [run.wait() for run in runs]
-            for name, output in (("second", second), ("third", third)):
+            for group, output in zip(GROUPS, outputs, strict=True):
                 output.seek(0)
-                sys.stdout.write(f"\nThe tests of the {name} process:\n{output.read().decode()}")
+                heading = f"\nThe tests of {', '.join(group.paths)}:\n"
+                sys.stdout.write(heading + output.read().decode())
     return next((status for status in statuses if status), 0)
 
 
+def _absolute(paths: Sequence[str]) -> list[str]:
+    return [str(HERE / path) for path in paths]
+
+
 def _begin(
-    paths: list[str], *, ports: str, output: IO[bytes] | None = None, nice: int = 0
+    paths: Sequence[str], *, ports: str, output: IO[bytes] | None = None, nice: int = 0
 ) -> subprocess.Popen[bytes]:
     command = ["nice", f"-n{nice}", sys.executable, "-m", "pytest", "-q", *sys.argv[1:], *paths]
     environment = os.environ | {"GLASSPLATE_TEST_PORTS": ports}
