@@ -26,7 +26,7 @@ from storagenode.partials.partials import Partials
 from storagenode.read_port.fast_path import PHOTO_ROUTE, FastPathServer
 from storagenode.read_port.read_api import ReadApi, malformed_request_response
 from storagenode.store import Store
-from storagenode.upkeep.fence import TICK_SECONDS, Fence
+from storagenode.upkeep.fence import NEVER, TICK_SECONDS, Fence
 from storagenode.upkeep.recent_photos import RecentPhotos
 from storagenode.upkeep.scrub import Scrub
 from storagenode.upkeep.upkeep import Upkeep
@@ -86,7 +86,7 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
         # A volume that the map no longer gives to this node gets no deletes any more.
         fence = Fence(
             {*store.volumes} & {*cluster.volumes_on(node.id)},
-            falls_after_seconds=cluster.limits.fence_seconds,
+            falls_after_seconds=NEVER if cluster.strict_deletes else cluster.limits.fence_seconds,
         )
         reads = ReadApi(
             store,

@@ -121,7 +121,7 @@ class Limits:
     audit_days: int = 400
     """Retention of the audit log, in days."""
     fence_seconds: int = 10
-    """Time without progress after which a fence falls; 0 for never."""
+    """Time without progress after which a fence falls, unless deletes are strict."""
     cached_info_seconds: int = 30
     """Greatest age of an entry in memcached that counts without a query to a node."""
 
@@ -137,6 +137,8 @@ class Cluster:
     memcached: tuple[Address, ...] = ()
     strict: bool = False
     """True to reject an upload that cannot reach two colos, instead of storing it degraded."""
+    strict_deletes: bool = False
+    """True to keep a returning node fenced until it has all tombstones, however long that takes."""
     limits: Limits = field(default_factory=Limits)
     sizes: tuple[Size, ...] = DEFAULT_SIZES
     variant_formats: VariantFormats = field(default_factory=VariantFormats)

@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from storagemaster.errors import BadArgument, Unavailable
+from storagemaster.errors import BadArgument, NotAllowed, Unavailable
 from storagemaster.mirrors.mirrors import Mirrors
 from storagenode.protocol.errors import NodeError
 from volumes.cluster import NodeId
@@ -20,6 +20,7 @@ class Unfencing:
     """The fences of all nodes."""
 
     def __init__(self, mirrors: Mirrors) -> None:
+        self._cluster = mirrors.cluster
         self._nodes = mirrors.nodes
 
     async def unfence(self, node: str) -> Unfenced:
@@ -27,10 +28,16 @@ class Unfencing:
 
         Raises:
             BadArgument: The cluster has no such node.
+            NotAllowed: The config says that no fence falls.
             Unavailable: The node did not respond.
         """
         if node not in self._nodes:
             raise BadArgument(f"unknown node '{node}'; known nodes: {', '.join(self._nodes)}")
+        if self._cluster.strict_deletes:
+            raise NotAllowed(
+                "with [deletes] strict = true, a node serves nothing until it has all tombstones: "
+                "start the other mirrors of its volumes"
+            )
         try:
             return {"node": node, "volumes": await self._nodes[NodeId(node)].drop_fence()}
         except NodeError as error:

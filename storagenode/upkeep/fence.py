@@ -5,14 +5,17 @@ read port returns 503 for a volume, and edges use the other mirror, until a stor
 delivered the tombstones of that volume. It stays while storagemasters make progress. After a time
 without any, or if an operator decides so, the fence falls: the other colo may never return. Photos
 that were deleted without the node can then be read, which is an alert until the fence is lifted.
+With `[deletes] strict`, a fence never falls.
 """
 
 import logging
+import math
 import secrets
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from storagenode.protocol.errors import Conflict
 from volumes.photo_path import VolumeId
 
 log = logging.getLogger(__name__)
@@ -20,12 +23,13 @@ log = logging.getLogger(__name__)
 # After a stall of this length, storagemasters can have marked the node down and deleted without it.
 STALL_SECONDS = 5.0
 TICK_SECONDS = 1.0
+NEVER = math.inf
 
 
 class Fence:
     """The fenced volumes of one node. It never serves a volume that it is not a mirror of.
 
-    With 0 for `falls_after_seconds`, a fence falls only by an operator's decision.
+    With `NEVER` for `falls_after_seconds`, a fence does not fall.
 
     The serial changes with every raising of the fence. Tombstones that were collected for an
     earlier serial can be incomplete.
@@ -92,7 +96,13 @@ class Fence:
             self._progress_at = self._ticked_at
 
     def fall(self) -> int:
-        """Serve all volumes, whatever was deleted without this node; return their number."""
+        """Serve all volumes, whatever was deleted without this node; return their number.
+
+        Raises:
+            Conflict: A fence of this node never falls.
+        """
+        if self._falls_after_seconds == NEVER:
+            raise Conflict("with [deletes] strict, no fence falls")
         self.tick()
         return self._fall()
 
@@ -117,7 +127,7 @@ class Fence:
                 now - before,
             )
             self._raise()
-        elif self._fenced and 0 < self._falls_after_seconds < now - self._progress_at:
+        elif self._fenced and now - self._progress_at > self._falls_after_seconds:
             self._fall()
 
     def _raise(self) -> None:

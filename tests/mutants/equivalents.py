@@ -9,8 +9,8 @@ SAME_SECOND = "a file with the same bytes and the same second replaces itself"
 EQUIVALENTS: dict[str, dict[str, str]] = {
     "storagemaster/mirrors/fan_out.py": {": 8 -> 9": TUNING},
     "storagenode/upkeep/fence.py": {
-        "Fence.tick: self._fenced and 0 < self._falls_after_seconds < now - self._progress_at"
-        " -> 0 < self._falls_after_seconds < now - self._progress_at": "an empty fence cannot fall",
+        "Fence.tick: self._fenced and now - self._progress_at > self._falls_after_seconds"
+        " -> now - self._progress_at > self._falls_after_seconds": "an empty fence cannot fall",
         "Fence._raise: 8 -> 9": "a serial is compared as a whole, whatever its length",
     },
     "permission_urls/signing.py": {

@@ -6,7 +6,7 @@ import shutil
 from storagenode.disk.summaries import summaries
 from storagenode.upkeep.fence import Fence
 from tests.storagemaster.pictures import picture
-from volumes.cluster import Limits
+from volumes.cluster import Cluster, Limits
 
 
 async def deleted_without(cluster, node):
@@ -75,6 +75,26 @@ async def test_a_fence_times_out(cluster, monkeypatch):
         while (await cluster.read(path)).status == 503:  # noqa: ASYNC110  # the timer of the node
             await asyncio.sleep(0.05)
     assert (await cluster.read(path)).status == 200
+
+
+async def test_strict_deletes_keep_the_fence_until_all_tombstones_are_known(cluster, monkeypatch):
+    """Nothing of the volume is served before, and an operator cannot let the fence fall either."""
+    monkeypatch.setattr(Cluster, "strict_deletes", True)
+    monkeypatch.setattr(Limits, "fence_seconds", 0.01)
+    kept = await cluster.store_photo(picture(number=2))
+    deleted = await deleted_without(cluster, "west-1")
+    await cluster.stop_and_notice("east-1")
+    await cluster.start_and_notice("west-1")
+    await cluster.run_passes()
+    response = await cluster.master.request("POST", "/nodes/west-1/unfence")
+    assert response.status == 403
+    assert "start the other mirrors" in response.document["detail"]
+    await asyncio.sleep(1.5)  # longer than the time and the timer of a fence that falls
+    assert (await cluster.read(kept, at="west-1")).status == 503
+    await cluster.start_and_notice("east-1")
+    await cluster.run_passes()
+    assert (await cluster.read(kept, at="west-1")).status == 200
+    assert (await cluster.read(deleted, at="west-1")).status == 410
 
 
 async def test_an_operator_lets_a_fence_fall(cluster):

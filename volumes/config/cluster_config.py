@@ -56,6 +56,7 @@ def parse_cluster(text: str) -> Cluster:
         queue_url=top.text("queue_url"),
         memcached=top.addresses("memcached", []),
         strict=top.one_of("durability", ("degraded", "strict"), "degraded") == "strict",
+        strict_deletes=_read_strict_deletes(top.table("deletes")),
         limits=_read_limits(top.table("limits")),
         sizes=_read_sizes(top),
         variant_formats=_read_variant_formats(top.table("images")),
@@ -198,6 +199,12 @@ def _read_webhook_urls(table: Table) -> tuple[str, ...]:
     return urls
 
 
+def _read_strict_deletes(table: Table) -> bool:
+    is_strict = table.flag("strict", default=False)
+    table.report_unknown_keys()
+    return is_strict
+
+
 def _read_limits(table: Table) -> Limits:
     default = Limits()
     limits = Limits(
@@ -210,7 +217,7 @@ def _read_limits(table: Table) -> Limits:
             "scrub_bytes_per_second", default.scrub_bytes_per_second, least=1
         ),
         trash_days=table.integer("trash_days", default.trash_days),
-        fence_seconds=table.integer("fence_seconds", default.fence_seconds),
+        fence_seconds=table.integer("fence_seconds", default.fence_seconds, least=1),
         audit_days=table.integer("audit_days", default.audit_days, least=1),
         cached_info_seconds=table.integer(
             "cached_info_seconds", default.cached_info_seconds, most=CACHED_INFO_SECONDS_MAX

@@ -2,7 +2,8 @@
 
 import pytest
 
-from storagenode.upkeep.fence import STALL_SECONDS, Fence
+from storagenode.protocol.errors import Conflict
+from storagenode.upkeep.fence import NEVER, STALL_SECONDS, Fence
 from tests.storagenode.fake_clock import FakeClock
 
 FENCE_SECONDS = 10
@@ -77,12 +78,21 @@ def test_a_fence_stays_while_a_lift_makes_progress(fence, clock):
     assert not fence.is_fenced(1)
 
 
-def test_a_fence_without_a_time_never_falls_by_itself(clock):
-    """Only an operator lets it fall."""
-    fence = Fence([1, 2], falls_after_seconds=0, clock=clock)
+def test_a_strict_fence_never_falls(clock):
+    """Neither by time nor by an operator."""
+    fence = Fence([1, 2], falls_after_seconds=NEVER, clock=clock)
     run_for(fence, clock, 100 * FENCE_SECONDS)
+    with pytest.raises(Conflict, match="no fence falls"):
+        fence.fall()
     assert fence.is_fenced(1)
     assert fence.fallen_volumes == ()
+    assert fence.lift(1, serial=fence.serial)
+    assert not fence.is_fenced(1)
+
+
+def test_an_operator_lets_a_fence_fall(clock):
+    """Before its time."""
+    fence = Fence([1, 2], falls_after_seconds=FENCE_SECONDS, clock=clock)
     assert fence.fall() == 2
     assert fence.fall() == 0
     assert not fence.is_fenced(1)
