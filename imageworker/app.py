@@ -24,11 +24,14 @@ from imageworker.sandbox.child import SizesMaker
 from permission_urls import InternalSigner, KeySource
 from runtime.lag_free_timeout import LagFreeConnector
 from runtime.request_scope import RequestScope, request_scope
+from runtime.tls.certificate import Certificate
+from runtime.tls.machine_name import Role
 from storagemaster.client import MasterClient
 from storagemaster.job_wire import JOB_SECONDS_MAX, QUEUES, RETRY_QUEUE, JobKind, parse_meta
 from storagemaster.queue_client import queue_client
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, Colo
+from volumes.machines import certificate_files
 
 # The worker cancels a job before RQ's timeout, which would interrupt it at any point.
 CANCEL_JOB_SECONDS = JOB_SECONDS_MAX - 10
@@ -70,25 +73,16 @@ def sizes_workers(
         runner = stack.enter_context(asyncio.Runner())
         session = runner.run(_open_session())
         stack.callback(lambda: runner.run(session.close()))
-        signer = InternalSigner(keys)
-        job = SizesJob(
-            cluster,
-            keys,
-            {n.id: NodeClient(n.id, n.write, session, keys) for n in cluster.nodes.values()},
-            MasterClient(
-                sorted(cluster.masters.values(), key=lambda master: master.colo != colo),
-                session,
-                signer,
-            ),
-            maker,
-            colo=colo,
-            recipe=recipe_of(cluster),
-        )
+        files = certificate_files(cluster, Role.WORKER, colo)
+        certificate = Certificate(files) if files else None
+        job = _sizes_job(cluster, keys, session, certificate, maker, colo=colo)
 
         def run(kind: JobKind, path: str, signature: str) -> str:
             current = get_current_job()
             scope = RequestScope(parse_meta(current.meta) if current else "")
             queue_name = current.origin if current else ""
+            if certificate is not None:
+                certificate.check()
             with request_scope(scope), job_metrics.job(queue_name) as set_outcome:
                 timed = asyncio.wait_for(job.run(path, signature, kind=kind), CANCEL_JOB_SECONDS)
                 # A runner has a context of its own, without the scope of this job.
@@ -128,6 +122,30 @@ def sizes_workers(
             )
 
         yield new_worker
+
+
+def _sizes_job(
+    cluster: Cluster,
+    keys: KeySource,
+    session: aiohttp.ClientSession,
+    certificate: Certificate | None,
+    maker: SizesMaker,
+    *,
+    colo: Colo,
+) -> SizesJob:
+    nearest_first = sorted(cluster.masters.values(), key=lambda master: master.colo != colo)
+    return SizesJob(
+        cluster,
+        keys,
+        {
+            n.id: NodeClient(n.id, n.write, session, keys, certificate)
+            for n in cluster.nodes.values()
+        },
+        MasterClient(nearest_first, session, InternalSigner(keys), certificate),
+        maker,
+        colo=colo,
+        recipe=recipe_of(cluster),
+    )
 
 
 async def _open_session() -> aiohttp.ClientSession:

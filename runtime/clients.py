@@ -14,10 +14,10 @@ import socket
 import struct
 import termios
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from runtime.traffic import Traffic
 
@@ -33,6 +33,8 @@ class Offense(StrEnum):
     """Reason for ending a connection; also a label in metrics."""
 
     TOO_MANY = "too_many_connections"
+    NOT_PERMITTED = "not_permitted"
+    """The client's certificate names no machine that may use the port."""
     SLOW_HEAD = "slow_head"
     SLOW_BODY = "slow_body"
     SLOW_READER = "slow_reader"
@@ -68,11 +70,23 @@ class ConnectionState:
 class Connection(Protocol):
     """Interface of one connection's protocol that `Clients` needs."""
 
+    def certificate(self) -> Mapping[str, Any] | None:
+        """Return the verified certificate of the client, or None without TLS."""
+
     def state(self, now_seconds: float) -> ConnectionState | None:
         """Return the connection's state, or None if it is closed."""
 
     def reject(self, offense: Offense) -> None:
         """End the connection: with status 408 where a handler can still send it, or at once."""
+
+
+Permits = Callable[[Mapping[str, Any] | None], bool]
+"""Return True if a client with this verified certificate may use the port."""
+
+
+def permit_all(_: Mapping[str, Any] | None) -> bool:
+    """Permit every client, as a port without TLS does."""
+    return True
 
 
 @dataclass(slots=True)
@@ -129,8 +143,15 @@ class _Watched:
 class Clients:
     """The connections and requests of one port. Not thread-safe: for the port's event loop."""
 
-    def __init__(self, limits: ClientLimits, traffic: Traffic | None = None) -> None:
+    def __init__(
+        self,
+        limits: ClientLimits,
+        traffic: Traffic | None = None,
+        *,
+        permits: Permits = permit_all,
+    ) -> None:
         self.limits = limits
+        self._permits = permits
         self.traffic = traffic or Traffic()
         self.rejected: Counter[Offense] = Counter(dict.fromkeys(Offense, 0))
         self._watched: dict[Connection, _Watched] = {}
@@ -146,8 +167,11 @@ class Clients:
         return tuple(self._watched)
 
     def admit(self, connection: Connection) -> None:
-        """Watch a new connection, or reject it if there are too many."""
-        if len(self._watched) >= self.limits.connections_max:
+        """Watch a new connection, or reject it: it is not permitted, or there are too many."""
+        if not self._permits(connection.certificate()):
+            self.rejected[Offense.NOT_PERMITTED] += 1
+            connection.reject(Offense.NOT_PERMITTED)
+        elif len(self._watched) >= self.limits.connections_max:
             self.rejected[Offense.TOO_MANY] += 1
             connection.reject(Offense.TOO_MANY)
         else:

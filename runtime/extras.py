@@ -16,6 +16,7 @@ EXTRA_MODULES = {
         {
             "boto3",
             "botocore",
+            "cryptography",
             "jinja2",
             "PIL",
             "prometheus_client",

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -21,6 +21,7 @@ from runtime.request_scope import (
     accept_request_ids,
     request_scope,
 )
+from runtime.tls.certificate import HANDSHAKE_SECONDS, Certificate
 from runtime.traffic import CLIENT_CLOSED, HEALTH_ROUTE, RequestKind
 
 log = logging.getLogger(__name__)
@@ -71,18 +72,47 @@ def stop_reading(request: web.BaseRequest) -> None:
         request.protocol.stop_reading()
 
 
+class _Site(web.TCPSite):
+    """A `web.TCPSite` that ends slow TLS handshakes, which no handler sees."""
+
+    async def start(self) -> None:
+        """Listen."""
+        if self._ssl_context is None:
+            await super().start()
+            return
+        await web.BaseSite.start(self)
+        assert self._runner.server is not None
+        self._server = await asyncio.get_running_loop().create_server(
+            self._runner.server,
+            self._host,
+            self._port,
+            ssl=self._ssl_context,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS,
+            backlog=self._backlog,
+            reuse_address=self._reuse_address,
+        )
+
+
 @contextlib.asynccontextmanager
 async def serving(
-    runner: web.BaseRunner, host: str, port: int, clients: Clients
+    runner: web.BaseRunner,
+    host: str,
+    port: int,
+    clients: Clients,
+    *,
+    certificate: Certificate | None = None,
 ) -> AsyncIterator[None]:
     """Listen at an address, and watch its clients, until the block exits.
+
+    With a certificate, only TLS is spoken, with clients of the same authority.
 
     Raises:
         OSError: The port is taken.
     """
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port, reuse_address=True).start()
+        context = certificate.server if certificate else None
+        await _Site(runner, host, port, reuse_address=True, ssl_context=context).start()
         async with clients.watching():
             yield
     finally:
@@ -197,6 +227,12 @@ class BoundedHandler(web.RequestHandler):
         if hdrs.UPGRADE in request.headers:
             resp.force_close()
         return await super().finish_response(request, resp, start_time)
+
+    def certificate(self) -> Mapping[str, Any] | None:
+        """Return the verified certificate of the client, or None without TLS."""
+        assert self.transport is not None
+        found: Mapping[str, Any] | None = self.transport.get_extra_info("peercert")
+        return found
 
     def stop_reading(self) -> None:
         """Read no more from the client, and close the connection soon after the response.

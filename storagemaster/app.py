@@ -11,9 +11,9 @@ import redis
 
 from permission_urls import KeySource, Purpose, ReadSigner
 from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
-from runtime.http_server import serving
 from runtime.lag_free_timeout import LagFreeConnector
-from runtime.plain_server import PlainRunner
+from runtime.tls.certificate import followed_certificate
+from runtime.tls.machine_name import Role
 from runtime.traffic import Traffic
 from storagemaster.audit.audit_log import PASS_SECONDS as AUDIT_PASS_SECONDS
 from storagemaster.audit.audit_log import AuditLog
@@ -38,8 +38,6 @@ from storagemaster.handlers.cross_origin import CrossOrigin
 from storagemaster.handlers.description_api import DescriptionApi
 from storagemaster.handlers.known_api import KnownApi
 from storagemaster.handlers.operator_api import OperatorApi
-from storagemaster.handlers.plain_uploads import PLAIN_UPLOADS
-from storagemaster.handlers.problems import malformed_request_response
 from storagemaster.handlers.regenerate_api import RegenerateApi
 from storagemaster.handlers.tiering_api import TieringApi
 from storagemaster.handlers.tus_api import TusApi
@@ -62,6 +60,7 @@ from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoReader
 from storagemaster.mirrors.settling import Settling
 from storagemaster.mirrors.strays import refuse_foreign_map
+from storagemaster.operations.certificates import Certificates
 from storagemaster.operations.cluster_status import ClusterStatus
 from storagemaster.operations.metrics import MasterMetrics
 from storagemaster.operations.port_health import POLL_SECONDS as PORT_POLL_SECONDS
@@ -76,6 +75,7 @@ from storagemaster.photos.photos import Photos
 from storagemaster.photos.recent_listing import RecentListing
 from storagemaster.photos.viewer_responses import ViewerResponses
 from storagemaster.photos.volume_listing import VolumeListing
+from storagemaster.ports import client_port, worker_port
 from storagemaster.queue_client import queue_client
 from storagemaster.repair.fence_lifting import PASS_SECONDS as FENCE_PASS_SECONDS
 from storagemaster.repair.fence_lifting import FenceLifter
@@ -93,10 +93,10 @@ from storagemaster.uploads.known_photos import KnownPhotos
 from storagemaster.uploads.uploads import Uploads
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, Master, NodeId
+from volumes.machines import certificate_files
 from volumes.map_digest import map_digest
 
 QUEUE_RESPONSE_SECONDS = 2.0
-KEEPALIVE_SECONDS = 75
 
 Work = Callable[[], Awaitable[object]]
 
@@ -130,16 +130,25 @@ async def running_master(
         session = await stack.enter_async_context(
             aiohttp.ClientSession(auto_decompress=False, connector=LagFreeConnector(limit=0))
         )
+        certificate = await stack.enter_async_context(
+            followed_certificate(certificate_files(cluster, Role.MASTER, master.id))
+        )
+        certificates = Certificates(cluster, master.id, certificate)
         cache = InfoCache(
             cluster.memcached, keys, confirmed_seconds=cluster.limits.cached_info_seconds
         )
         stack.callback(cache.close)
-        nodes = {n.id: NodeClient(n.id, n.write, session, keys) for n in cluster.nodes.values()}
+        nodes = {
+            n.id: NodeClient(n.id, n.write, session, keys, certificate)
+            for n in cluster.nodes.values()
+        }
         for client in nodes.values():
             stack.callback(client.close)
         limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=1))
         clients = Clients(limits, Traffic(is_internal=False))
-        parts = _wire(cluster, master, keys, revoked_tokens, nodes, session, cache, clients)
+        parts = _wire(
+            cluster, master, keys, revoked_tokens, nodes, session, cache, clients, certificates
+        )
         # Runs after the last pass, and before the client session closes.
         stack.push_async_callback(parts.purge_sessions.end)
         stack.push_async_callback(parts.audit.close)
@@ -149,21 +158,11 @@ async def running_master(
         await parts.purge_sessions.settle()
         for work, pause_seconds in parts.works:
             await stack.enter_async_context(repeating(work, pause_seconds=pause_seconds))
-        uploads = parts.api.plain_uploads()
-        runner = PlainRunner(
-            parts.api.application(),
-            PLAIN_UPLOADS,
-            uploads.respond,
-            malformed_request_response,
-            clients,
-            admit=lambda request: uploads.caller_of(request) is not None,
-            idle_seconds=KEEPALIVE_SECONDS,
-            access_log=None,
-            auto_decompress=False,
-        )
-        await stack.enter_async_context(
-            serving(runner, master.address.host, master.address.port, clients)
-        )
+        await stack.enter_async_context(client_port(parts.api, master, clients))
+        if master.internal is not None:
+            await stack.enter_async_context(
+                worker_port(parts.api, master.internal, limits, certificates)
+            )
         # Runs before the server stops, which waits for the event streams.
         stack.callback(parts.events.close)
         yield
@@ -178,15 +177,15 @@ def _wire(
     session: aiohttp.ClientSession,
     cache: InfoCache,
     clients: Clients,
+    certificates: Certificates,
 ) -> _Parts:
     mirrors = Mirrors(cluster, nodes, Fleet(nodes), master.colo)
-    mirroring = Mirroring(mirrors)
+    mirroring, reads = Mirroring(mirrors), PhotoReader(mirrors)
     connection = _connect_to_queue(cluster)
     queue = SizesQueue(connection, keys)
     events = Events(boot := secrets.token_hex(8))
     webhooks = Webhooks(receivers_of(cluster), session, keys, events)
     urls = PhotoUrls(cluster, ReadSigner(keys))
-    reads = PhotoReader(mirrors)
     ports = PortHealth(checked_ports(cluster), session, edges=cluster.edges.values())
     purging = EdgePurger(cluster.edges, session)
     purge_sessions = PurgeSessions(cluster.edges, session, purging, master=master.id, boot=boot)
@@ -201,7 +200,7 @@ def _wire(
     keyed_photos = _keyed_photos(cluster, keys)
     uploads = Uploads(mirrors, mirroring, urls, queue, events, keyed_photos)
     status = ClusterStatus(
-        mirrors, queue, ports, abandoned, reconcile, settling, audit, sweep, master=master.id
+        mirrors, queue, ports, abandoned, reconcile, settling, audit, sweep, certificates
     )
     authorization = _authorization(cluster, master, keys, revoked_tokens)
     console, feed = _console_api(mirrors, authorization, events, status, master)

@@ -4,12 +4,15 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import aiohttp
 from yarl import URL
 
 from permission_urls import SIGNATURE_SECONDS, InternalSigner
 from runtime.request_scope import forwarded_headers
+from runtime.tls.certificate import Certificate
+from runtime.tls.machine_name import MachineName, Role
 from storagemaster import wire
 from volumes.cluster import Master
 from volumes.photo_path import PhotoVersion
@@ -34,12 +37,14 @@ class MasterClient:
         masters: Sequence[Master],
         session: aiohttp.ClientSession,
         signer: InternalSigner,
+        certificate: Certificate | None = None,
         *,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
         self._masters = masters
         self._session = session
         self._signer = signer
+        self._certificate = certificate
         self._now_seconds = now_seconds
 
     async def put_bundle(
@@ -55,11 +60,12 @@ class MasterClient:
         timeout = aiohttp.ClientTimeout(total=RESPONSE_SECONDS, sock_connect=CONNECT_SECONDS)
         digest = hashlib.sha256(body).hexdigest()
         failures = []
+        scheme = "https" if self._certificate else "http"
         for master in self._masters:
             try:
                 async with self._session.request(
                     wire.BUNDLE.method,
-                    URL(f"http://{master.address}{path}", encoded=True),
+                    URL(f"{scheme}://{master.for_workers}{path}", encoded=True),
                     data=body,
                     headers={
                         wire.SIGNATURE_HEADER: self._sign(master, path, digest),
@@ -67,6 +73,7 @@ class MasterClient:
                         **forwarded_headers(),
                     },
                     timeout=timeout,
+                    **self._tls_of(master),
                 ) as response:
                     if response.status == 200:
                         return
@@ -77,6 +84,11 @@ class MasterClient:
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 failures.append(f"{master.id}: {error or type(error).__name__}")
         raise NoMasterAvailable("; ".join(failures))
+
+    def _tls_of(self, master: Master) -> dict[str, Any]:
+        if self._certificate is None:
+            return {}
+        return self._certificate.options_for(MachineName(Role.MASTER, master.id))
 
     def _sign(self, master: Master, path: str, digest: str) -> str:
         return self._signer.sign_request(

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -13,10 +13,19 @@ import aiohttp
 from aiohttp import web
 
 from permission_urls import InternalVerifier, KeySource, TombstoneProofs, Verifier
-from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
+from runtime.clients import (
+    ClientLimits,
+    Clients,
+    Permits,
+    allow_open_files,
+    permit_all,
+    share_of_connections,
+)
 from runtime.http_server import serving
 from runtime.lag_free_timeout import LagFreeConnector
 from runtime.plain_server import PlainRunner
+from runtime.tls.certificate import Certificate, followed_certificate
+from runtime.tls.machine_name import Role
 from runtime.traffic import Traffic
 from storagenode.client import NodeClient
 from storagenode.disk.audit_files import AuditFiles
@@ -36,7 +45,8 @@ from storagenode.write_port.pulling import Puller
 from storagenode.write_port.receiving import Receiver
 from storagenode.write_port.write_api import WriteApi
 from volumes.address import Address, parse_address
-from volumes.cluster import Cluster, Limits, Node
+from volumes.cluster import Cluster, Limits, Node, NodeId
+from volumes.machines import certificate_files, permits_roles
 from volumes.map_digest import map_digest
 from volumes.sizes import size_classes
 
@@ -46,6 +56,8 @@ WRITE_THREADS = 16
 READ_THREADS = 8
 # Comparisons list whole volumes, and neither uploads nor reads wait behind them.
 COMPARE_THREADS = 4
+# A monitor reads metrics. All other requests are signed as well.
+WRITE_PORT_ROLES = (Role.MASTER, Role.NODE, Role.WORKER, Role.MONITOR)
 # Glassplate's own headers are much shorter. The edges have the same limit.
 LINE_BYTES_MAX = 8190
 # Edges close idle connections earlier, so they never send on a connection that is closing.
@@ -62,6 +74,9 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
         OSError: A port is in use.
     """
     async with contextlib.AsyncExitStack() as stack:
+        certificate = await stack.enter_async_context(
+            followed_certificate(certificate_files(cluster, Role.NODE, node.id))
+        )
         threads = WRITE_THREADS + READ_THREADS + COMPARE_THREADS
         opened = opened_store(cluster, node, TombstoneProofs(keys), threads=threads)
         store, marker = stack.enter_context(opened)
@@ -72,14 +87,8 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
             aiohttp.ClientSession(auto_decompress=False, connector=LagFreeConnector(limit=0))
         )
         recent = RecentPhotos(Path(node.store) if isinstance(store, DiskStore) else None)
-        puller = Puller(
-            store,
-            Receiver(store, writers, recent.record),
-            lambda source, url: NodeClient(
-                source, parse_address(url.removeprefix("http://")), session, keys
-            ),
-            writers,
-        )
+        receiver = Receiver(store, writers, recent.record)
+        puller = Puller(store, receiver, _sources(session, keys, certificate), writers)
         partials = Partials(store, now_seconds=time.time) if isinstance(store, DiskStore) else None
         audit_files = AuditFiles(store) if isinstance(store, DiskStore) else None
         upkeep = _upkeep(store, cluster.limits, readers, writers, partials, audit_files)
@@ -98,7 +107,7 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
         limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=2))
         clients = {
             "read": Clients(limits, Traffic(default_route=PHOTO_ROUTE)),
-            "write": Clients(limits),
+            "write": Clients(limits, permits=_permits(cluster, certificate)),
         }
         read_server = _read_server(reads, clients["read"])
         api = WriteApi(
@@ -116,13 +125,32 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
             abort_responses=read_server.abort_responses,
             metrics=_metrics(cluster, clients, store, partials, upkeep),
             boot=secrets.token_hex(8),
+            certificate=certificate,
             now_seconds=time.time,
         )
-        await stack.enter_async_context(_write_port(api, node.write, clients["write"]))
+        await stack.enter_async_context(_write_port(api, node.write, clients["write"], certificate))
         await stack.enter_async_context(_read_port(read_server, node.read))
         await stack.enter_async_context(upkeep.running())
         await stack.enter_async_context(_ticking(fence))
         yield store
+
+
+def _sources(
+    session: aiohttp.ClientSession, keys: KeySource, certificate: Certificate | None
+) -> Callable[[NodeId, str], NodeClient]:
+    """Return a factory of clients of nodes that this one pulls from, by id and URL."""
+    return lambda source, url: NodeClient(
+        source,
+        parse_address(url.removeprefix("https://").removeprefix("http://")),
+        session,
+        keys,
+        certificate,
+    )
+
+
+def _permits(cluster: Cluster, certificate: Certificate | None) -> Permits:
+    """Return the check of the clients of the write port."""
+    return permits_roles(cluster, *WRITE_PORT_ROLES) if certificate else permit_all
 
 
 def _metrics(
@@ -138,7 +166,7 @@ def _metrics(
 
 
 def _write_port(
-    api: WriteApi, address: Address, clients: Clients
+    api: WriteApi, address: Address, clients: Clients, certificate: Certificate | None
 ) -> AbstractAsyncContextManager[None]:
     writes = api.plain_writes()
     runner = PlainRunner(
@@ -152,7 +180,7 @@ def _write_port(
         access_log=None,
         auto_decompress=False,
     )
-    return serving(runner, address.host, address.port, clients)
+    return serving(runner, address.host, address.port, clients, certificate=certificate)
 
 
 def _read_server(reads: ReadApi, clients: Clients) -> FastPathServer:

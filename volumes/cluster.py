@@ -55,12 +55,29 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """TLS between the machines of the cluster."""
+
+    internal: bool = False
+    """True if storagemasters, nodes, and workers use it."""
+    folder: str = "tls"
+    """Folder of the certificates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Master:
     """A storagemaster. It is stateless; all of them are equivalent."""
 
     id: str
     colo: Colo
     address: Address
+    internal: Address | None = None
+    """Address for workers only; required with TLS."""
+
+    @property
+    def for_workers(self) -> Address:
+        """Address for workers, which deliver sizes."""
+        return self.internal or self.address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +157,7 @@ class Cluster:
     strict_deletes: bool = False
     """True to keep a returning node fenced until it has all tombstones, however long that takes."""
     limits: Limits = field(default_factory=Limits)
+    tls: Tls = field(default_factory=Tls)
     sizes: tuple[Size, ...] = DEFAULT_SIZES
     variant_formats: VariantFormats = field(default_factory=VariantFormats)
     nodes: Mapping[NodeId, Node]

@@ -73,6 +73,10 @@ SECTIONS = (
                 "glassplate.cli.commands.keys:keys", "Create, list, rotate, and export keys."
             ),
             LazyCommand(
+                "glassplate.cli.commands.certs:certs",
+                "Create, issue, renew, and list certificates.",
+            ),
+            LazyCommand(
                 "glassplate.cli.commands.regenerate:regenerate", "Regenerate sizes of photos."
             ),
             LazyCommand(

@@ -1,6 +1,6 @@
 """The storagemaster's API: uploads, photos, deletes, and the state of the cluster."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import asdict
 
 from aiohttp import web
@@ -143,11 +143,11 @@ class Api:
             upload_bytes_max=self._upload_bytes_max,
         )
 
-    def application(self) -> web.Application:
-        """Return the routes as an aiohttp application."""
+    def application(self, routes: Iterable[wire.Route] = wire.ROUTES) -> web.Application:
+        """Return some routes as an aiohttp application."""
         application = web.Application(middlewares=[problem_middleware])
         resources: dict[str, web.Resource] = {}
-        for route in wire.ROUTES:
+        for route in routes:
             path = route.template.replace("{version}", _VERSION)
             if path not in resources:
                 resources[path] = application.router.add_resource(path)

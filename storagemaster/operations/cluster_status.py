@@ -21,6 +21,7 @@ from storagemaster.operations.alerts import (
     settlement_alerts,
     tombstone_alerts,
 )
+from storagemaster.operations.certificates import Certificates
 from storagemaster.operations.port_health import PortHealth
 from storagemaster.operations.space_trend import SpaceTrend
 from storagemaster.repair.reconcile import Reconciler
@@ -43,8 +44,8 @@ class ClusterStatus:
         settling: Settling,
         audit: AuditLog,
         sweep: Sweep,
+        certificates: Certificates,
         *,
-        master: str,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
         self._cluster = mirrors.cluster
@@ -56,9 +57,9 @@ class ClusterStatus:
         self._reconcile = reconcile
         self._contents = reconcile.comparison.contents
         self._settling = settling
+        self._certificates = certificates
         self._audit = audit
         self._sweep = sweep
-        self._master = master
         self._now_seconds = now_seconds
         self._trend = SpaceTrend()
 
@@ -76,9 +77,7 @@ class ClusterStatus:
         readable = {
             node.id for node in self._cluster.nodes.values() if self._port_health.is_up(node.read)
         }
-        for node_id, view in views.items():
-            if view.up and view.status is not None:
-                self._trend.record(node_id, self._now_seconds(), view.status)
+        self._record_trend(views)
         volumes = [
             {
                 **_volume(volume, views, self._fleet.cold_tier_of(volume.number)),
@@ -101,7 +100,7 @@ class ClusterStatus:
         repair = state_document(self._reconcile, now_seconds=self._now_seconds())
         return {
             "cluster": self._cluster.name,
-            "master": self._master,
+            "master": self._certificates.master,
             "masters": [
                 {"id": each.id, "colo": each.colo, "up": self._port_health.is_up(each.address)}
                 for each in self._cluster.masters.values()
@@ -114,11 +113,13 @@ class ClusterStatus:
             "workers_alive": workers_alive,
             "oldest_job_seconds": oldest_job_seconds,
             "repair": repair,
+            "tls": {"internal": self._certificates.own is not None},
             "alerts": [
                 *node_alerts(nodes),
                 *tombstone_alerts(
                     {id_: node.proven.refused() for id_, node in self._nodes.items()}
                 ),
+                *self._certificates.alerts(views, now_seconds=self._now_seconds()),
                 *clock_alerts(nodes, edges),
                 *map_alerts(self._cluster, views),
                 *repair_alerts(repair),
@@ -131,6 +132,11 @@ class ClusterStatus:
             ],
             "edges": edges,
         }
+
+    def _record_trend(self, views: Mapping[NodeId, NodeView]) -> None:
+        for node_id, view in views.items():
+            if view.up and view.status is not None:
+                self._trend.record(node_id, self._now_seconds(), view.status)
 
     def _node_contents(self, node: NodeId) -> dict[str, int | None]:
         found = [self._contents.of(volume).get(node) for volume in self._cluster.volumes_on(node)]

@@ -97,6 +97,13 @@ class MasterState(TypedDict):
     up: bool
 
 
+class TlsState(TypedDict):
+    """Encryption between the machines of the cluster."""
+
+    internal: bool
+    """True if storagemasters, nodes, and workers use TLS with each other."""
+
+
 class ClusterState(TypedDict):
     """The state of the cluster, as this storagemaster sees it."""
 
@@ -112,5 +119,6 @@ class ClusterState(TypedDict):
     workers_alive: int | None
     oldest_job_seconds: float | None
     repair: RepairState
+    tls: TlsState
     alerts: list[str]
     edges: list[EdgeState]

@@ -79,6 +79,8 @@ class NodeStatus:
     """Free space that only deletes use; new photos need twice as much."""
     settled: tuple[str, ...] = ()
     """Versions with an original in the node's quarantine that gave way to another."""
+    certificate_expiry_seconds: int = 0
+    """The end of the node's certificate, since the epoch; 0 without TLS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ sends bodies from memory and reads responses of a declared length into memory.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from runtime.lag_free_timeout import lag_free_timeout
 from volumes.address import Address
@@ -36,10 +37,14 @@ class _Connection:
 
 
 class RawHttpClient:
-    """Persistent connections to one address, each with one request at a time."""
+    """Persistent connections to one address, each with one request at a time.
 
-    def __init__(self, address: Address, *, connect_seconds: float) -> None:
+    `tls` are the options of a `Certificate` for a server, if it speaks TLS.
+    """
+
+    def __init__(self, address: Address, *, connect_seconds: float, **tls: Any) -> None:
         self._address = address
+        self._tls = tls
         self._connect_seconds = connect_seconds
         self._idle: list[_Connection] = []
         self._is_closed = False
@@ -80,7 +85,7 @@ class RawHttpClient:
     async def _open(self) -> _Connection:
         async with lag_free_timeout(self._connect_seconds):
             opened = await asyncio.open_connection(
-                self._address.host, self._address.port, limit=HEAD_BYTES_MAX
+                self._address.host, self._address.port, limit=HEAD_BYTES_MAX, **self._tls
             )
         return _Connection(*opened)
 

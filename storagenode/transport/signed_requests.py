@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -12,6 +13,8 @@ from yarl import URL
 from permission_urls import SIGNATURE_SECONDS, InternalSigner, KeySource
 from runtime.lag_free_timeout import lag_free_timeout
 from runtime.request_scope import forwarded_headers
+from runtime.tls.certificate import Certificate
+from runtime.tls.machine_name import MachineName, Role
 from storagenode.protocol import errors, wire
 from storagenode.protocol.errors import NodeError, Unreachable
 from storagenode.protocol.routes import Target, signed_digest
@@ -28,6 +31,8 @@ SILENCE_SECONDS = 10.0
 
 # Responses that are not HTTP count as well: they tell nothing about the node.
 _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
+# Another machine answers at the node's address. Some of these errors are also a `ValueError`.
+_NOT_TRUSTED = (ssl.SSLError, aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError)
 
 
 class SignedRequests:
@@ -39,13 +44,16 @@ class SignedRequests:
         address: Address,
         session: aiohttp.ClientSession,
         keys: KeySource,
+        certificate: Certificate | None = None,
         *,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
-        self.url = f"http://{address}"
+        self.url = f"{'https' if certificate else 'http'}://{address}"
         self._receiver = receiver
         self._session = session
-        self._short = RawHttpClient(address, connect_seconds=CONNECT_SECONDS)
+        # TLS compares the name of the node with its certificate: no other machine can answer.
+        self._tls = certificate.options_for(MachineName(Role.NODE, receiver)) if certificate else {}
+        self._short = RawHttpClient(address, connect_seconds=CONNECT_SECONDS, **self._tls)
         self._signer = InternalSigner(keys)
         self.proven = ProvenTombstones(receiver, keys)
         self._now_seconds = now_seconds
@@ -64,6 +72,8 @@ class SignedRequests:
                 text = response.body.decode("utf-8", "replace")
                 raise errors.parse_error(response.status, name, text)
             return parse_json(response.body)
+        except _NOT_TRUSTED as error:
+            raise _unreachable(self.url, error) from error
         except (MalformedResponse, ValueError) as error:
             raise self._not_a_node(error) from error
         except _UNREACHABLE as error:
@@ -96,10 +106,13 @@ class SignedRequests:
                     data=data,
                     headers=headers,
                     timeout=_timeout(),
+                    **self._tls,
                 ) as response,
             ):
                 await _raise_for_error(response)
                 return await response.json()
+        except _NOT_TRUSTED as error:
+            raise _unreachable(self.url, error) from error
         except (aiohttp.ContentTypeError, ValueError) as error:
             raise self._not_a_node(error) from error
         except _UNREACHABLE as error:
@@ -138,6 +151,7 @@ class SignedRequests:
                     data=body or None,
                     headers=self._signature(target, body),
                     timeout=_timeout(silence_seconds=SILENCE_SECONDS),
+                    **self._tls,
                 ) as response,
             ):
                 await _raise_for_error(response)

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from permission_urls import InternalVerifier
 from runtime.http_server import read_body, refuse_encoded_body
+from runtime.tls.certificate import Certificate
 from storagenode.disk.audit_files import AuditFiles
 from storagenode.disk.lifecycle.trash import is_day
 from storagenode.disk.marker import NodeMarker
@@ -76,6 +77,7 @@ class WriteApi:
         audit_files: AuditFiles | None,
         recent: RecentPhotos,
         boot: str,
+        certificate: Certificate | None = None,
         abort_responses: Callable[[str], object],
         metrics: NodeMetrics,
         now_seconds: Callable[[], float],
@@ -91,6 +93,7 @@ class WriteApi:
         self._fence = fence
         self._threads = StoreThreads(store, threads)
         self._boot = boot
+        self._certificate = certificate
         self._now_seconds = now_seconds
         self._recent = recent
         self._receiver = Receiver(store, threads, recent.record)
@@ -199,6 +202,9 @@ class WriteApi:
             hints_age_seconds=self._hints_age.seconds(hints, self._now_seconds()),
             cold_tiers={str(v): render_cold_tier(tier) for v, tier in store.cold_tiers.items()},
             **fences,
+            certificate_expiry_seconds=(
+                int(self._certificate.expiry_seconds) if self._certificate else 0
+            ),
         )
 
     async def put_file(self, request: web.Request, _: bytes) -> web.Response:

@@ -36,6 +36,7 @@ store = "/srv/disk1"
 [masters.east-master]
 colo = "east"
 address = "10.1.0.10:8090"
+internal = "10.1.0.10:8290"
 
 [[volumes]]
 numbers = "1-16"

@@ -5,6 +5,7 @@ import time
 from imageworker.sandbox import fork_server, sandbox
 from permission_urls import TombstoneProofs, internal
 from runtime.clients import Clients
+from runtime.tls.certificate import Certificate
 from storagemaster.caches.purge_sessions import PurgeSessions
 from storagemaster.caches.purging import EdgePurger
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
@@ -94,6 +95,17 @@ def obeys_tombstones_without_proof(patch):
     patch.setattr(TombstoneProofs, "is_genuine", lambda *_: True)
 
 
+def accepts_any_node_of_the_cluster(patch):
+    """Ignore the name in the certificate of a server."""
+    options_for = Certificate.options_for
+
+    def options(certificate, machine):
+        certificate.client.check_hostname = False
+        return options_for(certificate, machine)
+
+    patch.setattr(Certificate, "options_for", options)
+
+
 def lets_cold_nodes_drop_copies(patch):
     """Ignore which nodes store the offloaded sizes."""
     check = tiering.check_droppable
@@ -159,6 +171,11 @@ BUGS_OF_HARDENING = (
         what="a tombstone without a proof deletes a photo",
         plant=obeys_tombstones_without_proof,
         found_by=Tests("tests/storagemaster/repair/test_unproven_tombstones.py"),
+    ),
+    PlantedBug(
+        what="any machine of the cluster can answer for a node",
+        plant=accepts_any_node_of_the_cluster,
+        found_by=Tests("tests/storagenode/transport/test_tls.py"),
     ),
     PlantedBug(
         what="a cold node drops the only copy of an original",

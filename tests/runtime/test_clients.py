@@ -35,6 +35,9 @@ class FakeConnection:
         del now_seconds
         return self.now
 
+    def certificate(self):
+        """Return None, as without TLS."""
+
     def reject(self, offense):
         """Record the offense."""
         self.offenses.append(offense)

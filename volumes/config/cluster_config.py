@@ -17,6 +17,7 @@ from volumes.cluster import (
     Master,
     Node,
     NodeId,
+    Tls,
     Volume,
 )
 from volumes.config.application_tables import read_applications
@@ -58,6 +59,7 @@ def parse_cluster(text: str) -> Cluster:
         strict=top.one_of("durability", ("degraded", "strict"), "degraded") == "strict",
         strict_deletes=_read_strict_deletes(top.table("deletes")),
         limits=_read_limits(top.table("limits")),
+        tls=_read_tls(top.table("tls")),
         sizes=_read_sizes(top),
         variant_formats=_read_variant_formats(top.table("images")),
         nodes=nodes,
@@ -70,6 +72,7 @@ def parse_cluster(text: str) -> Cluster:
     )
     top.report_unknown_keys()
     _check_shared_addresses(cluster, problems)
+    _check_internal_addresses(cluster, top)
     if problems:
         raise InvalidConfig(tuple(problems))
     return cluster
@@ -157,7 +160,10 @@ def _read_masters(top: Table) -> dict[str, Master]:
     masters = {}
     for id_, table in top.named_tables("masters"):
         masters[id_] = Master(
-            id=id_, colo=Colo(table.plain_name("colo")), address=table.address("address")
+            id=id_,
+            colo=Colo(table.plain_name("colo")),
+            address=table.address("address"),
+            internal=table.address("internal") if "internal" in table.values else None,
         )
         table.report_unknown_keys()
     if not masters:
@@ -227,6 +233,15 @@ def _read_limits(table: Table) -> Limits:
     return limits
 
 
+def _read_tls(table: Table) -> Tls:
+    tls = Tls(
+        internal=table.one_of("internal", ("on", "off"), "off") == "on",
+        folder=table.text("folder", Tls().folder),
+    )
+    table.report_unknown_keys()
+    return tls
+
+
 def _read_sizes(top: Table) -> tuple[Size, ...]:
     sizes: dict[str, Size] = {}
     for table in top.tables("sizes"):
@@ -263,12 +278,27 @@ def _read_variant_formats(table: Table) -> VariantFormats:
     return formats
 
 
+def _check_internal_addresses(cluster: Cluster, top: Table) -> None:
+    """Add a problem for each storagemaster that workers cannot reach by TLS."""
+    for id_, master in cluster.masters.items():
+        if cluster.tls.internal and master.internal is None:
+            top.add_problem(
+                f"masters.{id_}.internal",
+                'is missing: with TLS, workers need an address of their own, as in "10.0.0.1:8290"',
+            )
+
+
 def _check_shared_addresses(cluster: Cluster, problems: list[Problem]) -> None:
     owners: dict[str, str] = {}
     named = [
         *((f"nodes.{n.id}.read", n.read) for n in cluster.nodes.values()),
         *((f"nodes.{n.id}.write", n.write) for n in cluster.nodes.values()),
         *((f"masters.{m.id}.address", m.address) for m in cluster.masters.values()),
+        *(
+            (f"masters.{m.id}.internal", m.internal)
+            for m in cluster.masters.values()
+            if m.internal is not None
+        ),
         *((f"edges.{e.id}.listen", e.listen) for e in cluster.edges.values()),
         *((f"edges.{e.id}.purge", e.purge) for e in cluster.edges.values()),
         *((f"ingests.{i.id}.listen", i.listen) for i in cluster.ingests.values()),

@@ -42,6 +42,7 @@ def load_cluster(path: Path) -> Cluster:
     return dataclasses.replace(
         cluster,
         keys_file=str(folder / cluster.keys_file),
+        tls=dataclasses.replace(cluster.tls, folder=str(folder / cluster.tls.folder)),
         nodes={id_: _resolved(node, folder) for id_, node in cluster.nodes.items()},
     )
 

@@ -24,6 +24,8 @@ def status_view(document: Document, warnings: Sequence[str]) -> RenderableType:
         Text(f"Pending hints: {document['pending_hints']}"),
         Text(f"Queues: {_describe_queues(document['queues'])}"),
     ]
+    if not document["tls"]["internal"]:
+        parts.append(Text("TLS between the machines: off"))
     if document["edges"]:
         parts += ["", _edges_table(document["edges"])]
     parts.append("")

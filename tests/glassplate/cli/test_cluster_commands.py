@@ -28,6 +28,7 @@ STATUS_KEYS = {
     "pending_hints",
     "queues",
     "repair",
+    "tls",
     "volumes",
     "waits",
     "workers_alive",

@@ -44,6 +44,7 @@ def _document():
             for number, (east, west) in enumerate(zip(NODES[:2], NODES[2:], strict=True), 1)
         ],
         "pending_hints": 123_456,
+        "tls": {"internal": False},
         "queues": {"new": 123_456, "retry": 123_456, "regenerate": 123_456},
         "edges": [
             {"id": "east-nginx", "colo": "east", "kind": "nginx", "up": True, "purge_up": True},
@@ -58,8 +59,8 @@ def test_nothing_folds_at_80_columns(document):
     Console(file=file, width=80).print(status_view(document, ["edge varnish is down"]))
     lines = [line.rstrip() for line in file.getvalue().splitlines()]
     assert max(map(len, lines)) <= 80
-    # Five titles and headings, four nodes, two volumes, three counts, two edges, and a warning.
-    assert len(list(filter(None, lines))) == 16
+    # Five titles and headings, four nodes, two volumes, three counts, TLS, two edges, a warning.
+    assert len(list(filter(None, lines))) == 17
     assert "Photos: 3,000,000, 7.5 GB on each mirror" in lines
     assert sum("offloaded to cold-1" in line and line.endswith("(down)") for line in lines) == 2
     assert lines[-1] == "! edge varnish is down"

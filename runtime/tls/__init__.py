@@ -1,0 +1,1 @@
+"""TLS between the machines of a cluster: their names, their certificates, and who may connect."""

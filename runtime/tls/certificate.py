@@ -1,0 +1,144 @@
+"""The certificate of one process, and what it connects and serves with.
+
+Both contexts demand a certificate of the cluster's own authority from the other end. They follow
+their files: a renewed certificate is used for every connection from then on, without a restart.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from runtime.tls.certificate_files import CertificateFiles
+from runtime.tls.machine_name import MachineName
+
+CHECK_SECONDS = 1.0
+# A handshake takes milliseconds. A client that takes longer holds a descriptor.
+HANDSHAKE_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class CertificateRefused(OSError):
+    """A process has no usable certificate. The message says what to do."""
+
+
+class Certificate:
+    """The certificate of a process, with a context for each direction.
+
+    Raises:
+        CertificateRefused: A file is missing or damaged.
+    """
+
+    def __init__(self, files: CertificateFiles) -> None:
+        self._files = files
+        self.server = _context(ssl.PROTOCOL_TLS_SERVER)
+        self.client = _context(ssl.PROTOCOL_TLS_CLIENT)
+        self._seen = self._identity()
+        self._load()
+
+    @property
+    def expiry_seconds(self) -> float:
+        """The end of the certificate that is in use, since the epoch."""
+        return self._expiry_seconds
+
+    def options_for(self, machine: MachineName) -> dict[str, Any]:
+        """Return the options with which a client connects to one machine and to no other."""
+        return {"ssl": self.client, "server_hostname": str(machine)}
+
+    def check(self) -> None:
+        """Load the files again if they have changed. A mistake in them changes nothing."""
+        found = self._identity()
+        if found == self._seen:
+            return
+        self._seen = found
+        try:
+            self._load()
+        except CertificateRefused as error:
+            log.warning("the certificate stays as it was: %s", error)
+        else:
+            log.info("%s was loaded again", self._files.certificate)
+
+    @contextlib.asynccontextmanager
+    async def followed(self) -> AsyncIterator[None]:
+        """Follow the files until the block exits."""
+
+        async def follow() -> None:
+            while True:
+                await asyncio.sleep(CHECK_SECONDS)
+                self.check()
+
+        task = asyncio.create_task(follow())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    def _load(self) -> None:
+        files = self._files
+        try:
+            # Only what a fresh context accepts is loaded into those in use.
+            for context in (_context(ssl.PROTOCOL_TLS_SERVER), self.server, self.client):
+                context.load_verify_locations(files.authority)
+                context.load_cert_chain(files.certificate)
+            self._expiry_seconds = expiry_of(files.certificate.read_bytes())
+        except (OSError, ValueError) as error:
+            raise CertificateRefused(
+                f"cannot use the certificate of {files.machine.role} {files.machine.id} in "
+                f"{files.folder}: {error}; make one with `glassplate certs issue "
+                f"{files.machine.role} {files.machine.id}`, or copy it to this machine"
+            ) from error
+
+    def _identity(self) -> tuple[object, ...]:
+        """Return values that change when a file is replaced or written."""
+        return tuple(map(_identity_of, (self._files.authority, self._files.certificate)))
+
+
+@contextlib.asynccontextmanager
+async def followed_certificate(files: CertificateFiles | None) -> AsyncIterator[Certificate | None]:
+    """Yield the certificate in some files, which it follows; or None, without files.
+
+    Raises:
+        CertificateRefused: A file is missing or damaged.
+    """
+    if files is None:
+        yield None
+        return
+    certificate = Certificate(files)
+    async with certificate.followed():
+        yield certificate
+
+
+def expiry_of(pem: bytes) -> float:
+    """Return the end of the first certificate in a PEM text, since the epoch.
+
+    Raises:
+        ValueError: It has no certificate.
+    """
+    from cryptography import x509  # the client of a cluster needs no certificate
+
+    return x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp()
+
+
+def _context(protocol: int) -> ssl.SSLContext:
+    context = ssl.SSLContext(protocol)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_mode = ssl.CERT_REQUIRED
+    if protocol == ssl.PROTOCOL_TLS_SERVER:
+        # Connections are kept, so that no session is resumed.
+        context.num_tickets = 0
+    return context
+
+
+def _identity_of(path: Path) -> tuple[int, ...] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116  # called every second; pathlib is slower
+    except OSError:
+        return None
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

@@ -1,0 +1,84 @@
+"""A storagemaster with TLS takes sizes from workers only, at an address of their own."""
+
+import contextlib
+import dataclasses
+
+import aiohttp
+import pytest
+
+from permission_urls import InternalSigner
+from runtime.tls.machine_name import MachineName, Role
+from storagemaster.client import MasterClient, MasterRefused, NoMasterAvailable
+from tests.certificates import certificate, save
+from tests.free_ports import free_port
+from tests.storagemaster.bundles_to_send import body_of, sizes_of
+from tests.storagemaster.manual_master import running_manually
+from tests.storagemaster.pictures import picture
+from tests.storagemaster.small_cluster import HOST, KEYS, NODES, SmallCluster, node_cluster
+from volumes.address import Address
+from volumes.cluster import Colo, Master, Tls
+
+M1, M2 = (
+    Master(id=id_, colo=Colo(colo), address=Address(HOST, free_port()))
+    for id_, colo in (("m1", "east"), ("m2", "west"))
+)
+WORKER = MachineName(Role.WORKER, "east")
+
+
+@contextlib.asynccontextmanager
+async def running(roots, folder):
+    """Run nodes and a storagemaster with TLS, then another one with a port for workers."""
+    for machine in [MachineName(Role.NODE, node) for node in NODES]:
+        save(folder, machine)
+    for master in (M1, M2):
+        save(folder, MachineName(Role.MASTER, master.id))
+    config = dataclasses.replace(
+        node_cluster(roots),
+        tls=Tls(internal=True, folder=str(folder)),
+        masters={each.id: each for each in (M1, M2)},
+    )
+    cluster = await SmallCluster(config, roots).open()
+    try:
+        master = dataclasses.replace(M2, internal=Address(HOST, free_port()))
+        async with (
+            running_manually(cluster.config, master, KEYS) as running_master,
+            aiohttp.ClientSession() as session,
+        ):
+            yield running_master, master, session
+    finally:
+        await cluster.close()
+
+
+async def test_workers_deliver_sizes_to_a_port_of_their_own(roots, tmp_path):
+    """Other machines of the cluster are refused there, and so is everybody at the public port."""
+    folder = tmp_path / "tls"
+    async with running(roots, folder) as (running_master, master, session):
+        receipt = await running_master.upload(picture())
+        assert receipt.document["durability"] == "mirrored"
+        bundle = body_of(sizes_of(receipt.version))
+
+        async def deliver(own, to=master):
+            client = MasterClient([to], session, InternalSigner(KEYS), own)
+            await client.put_bundle(receipt.version, bundle, mtime_seconds=1)
+
+        await deliver(certificate(folder, WORKER, days=10))
+        for own in (
+            None,
+            certificate(folder, MachineName(Role.MASTER, "m1")),
+            certificate(folder, MachineName(Role.WORKER, "north")),
+            certificate(tmp_path / "other", WORKER, by="impostor"),
+        ):
+            with pytest.raises(NoMasterAvailable):
+                await deliver(own)
+        with pytest.raises(MasterRefused, match="404"):
+            await deliver(None, dataclasses.replace(master, internal=None))
+        status = (await running_master.request("GET", "/status")).document
+        assert status["tls"] == {"internal": True}
+        (alert,) = [each for each in status["alerts"] if "certificate" in each]
+        assert alert.startswith("the certificate of worker east ends in 10 days: renew it with")
+
+
+async def test_without_tls_the_status_says_so(cluster):
+    """For those who have a tunnel."""
+    status = (await cluster.master.request("GET", "/status")).document
+    assert status["tls"] == {"internal": False}

@@ -1,0 +1,42 @@
+"""The machines of a cluster, as their certificates name them, and who may connect."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from runtime.tls.certificate_files import CertificateFiles
+from runtime.tls.machine_name import MachineName, Role, name_in_certificate
+from volumes.cluster import Cluster
+
+PROMETHEUS = MachineName(Role.MONITOR, "prometheus")
+
+
+def machines_of(cluster: Cluster) -> dict[MachineName, tuple[str, ...]]:
+    """Return every machine that needs a certificate, with its hosts.
+
+    The machines of a cluster call each other by role and id. Prometheus only knows the host.
+    """
+    colos = {node.colo for node in cluster.nodes.values()}
+    colos |= {master.colo for master in cluster.masters.values()}
+    return {
+        **{
+            MachineName(Role.MASTER, each.id): (each.for_workers.host,)
+            for each in cluster.masters.values()
+        },
+        **{MachineName(Role.NODE, each.id): (each.write.host,) for each in cluster.nodes.values()},
+        **{MachineName(Role.WORKER, colo): () for colo in sorted(colos)},
+        PROMETHEUS: (),
+    }
+
+
+def certificate_files(cluster: Cluster, role: Role, id_: str) -> CertificateFiles | None:
+    """Return the certificate files of one machine, or None without TLS."""
+    if not cluster.tls.internal:
+        return None
+    return CertificateFiles(Path(cluster.tls.folder), MachineName(role, id_))
+
+
+def permits_roles(cluster: Cluster, *roles: Role) -> Callable[[Mapping[str, Any] | None], bool]:
+    """Return the check of a client's certificate: it must name a machine of one of these roles."""
+    permitted = {each for each in machines_of(cluster) if each.role in roles}
+    return lambda certificate: name_in_certificate(certificate) in permitted
