@@ -97,12 +97,11 @@ class Publisher:
         return published
 
     def _sync(self, directory: str, files: Sequence[tuple[StagedFile, Place]]) -> None:
-        """Fsync a directory. If it was removed, give the files in it their names again."""
+        """Fsync a directory. If it was removed, give the files their names again."""
 
         def name_again() -> None:
             for staged, place in files:
-                if directory_of(place.path) == directory:
-                    self._give_name(staged, place)
+                self._give_name(staged, place)
             self._file_system.fsync_directory(directory)
 
         try:

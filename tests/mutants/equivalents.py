@@ -62,6 +62,9 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         "EdgePurger._purge_all: True -> False": "each edge has one outcome",
     },
     "storagenode/disk/publishing.py": {
+        "Publisher.publish: for directory in dict.fromkeys((directory_of(file.path) for file in"
+        " published)): ... -> once for directory in dict.fromkeys((directory_of(file.path) for file"
+        " in published)): ...": "all files of a call are of one version, in one directory",
         ": 256 -> 257": TUNING,
         ": 4096 -> 4097": TUNING,
         "Publisher._check_tombstones: del since -> pass": "the argument is only a key of the cache",

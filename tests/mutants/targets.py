@@ -43,6 +43,7 @@ PUBLISHED = (
     f"{NODE}/disk/test_store.py",
     f"{NODE}/disk/test_health.py",
     f"{NODE}/disk/test_full_and_read_only.py",
+    f"{NODE}/disk/test_durable_steps.py",
     f"{NODE}/disk/lifecycle/test_trashed_files.py",
     f"{NODE}/disk/test_store_contract.py",
 )
