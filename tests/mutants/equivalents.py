@@ -62,6 +62,15 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         "EdgePurger._purge_all: True -> False": "each edge has one outcome",
     },
     "storagenode/disk/publishing.py": {
+        "Publisher.raise_if_deleted: for place in filter(self._file_system.exists, places): ..."
+        " -> once for place in filter(self._file_system.exists, places): ...": (
+            "only the last of the places can disappear, which is the one of a hint"
+        ),
+        "Publisher.raise_if_info_differs: for place, info, digest in files: ..."
+        " -> once for place, info, digest in files: ...": "a bundle has one info, which ends it",
+        "Publisher._give_name: self._directories.make_parents_of(place.path) -> pass": (
+            "the parents are created with the name as well, but under the lock"
+        ),
         "Publisher.publish: for directory in dict.fromkeys((directory_of(file.path) for file in"
         " published)): ... -> once for directory in dict.fromkeys((directory_of(file.path) for file"
         " in published)): ...": "all files of a call are of one version, in one directory",

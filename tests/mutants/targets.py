@@ -125,7 +125,11 @@ TARGETS = (
         (*LIFECYCLE, f"{MASTER}/caches/test_purge_sessions.py"),
     ),
     Target("storagemaster/lifecycle/deletes.py", LIFECYCLE),
-    Target("storagemaster/lifecycle/tombstone_delivery.py", (*LIFECYCLE, HISTORIES), (PROBES,)),
+    Target(
+        "storagemaster/lifecycle/tombstone_delivery.py",
+        (f"{MASTER}/lifecycle/test_tombstone_delivery.py", *LIFECYCLE, HISTORIES),
+        (PROBES,),
+    ),
     # Mirrors become equal, and nothing is lost on the way.
     Target("storagemaster/repair/plan.py", PLANS, (HISTORIES,)),
     Target("storagemaster/repair/steps.py", PLANS, (HISTORIES,)),

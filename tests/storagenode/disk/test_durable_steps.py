@@ -1,6 +1,7 @@
 """The steps of a write on a disk, with a file system that watches them and can interfere."""
 
 import errno
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -175,6 +176,9 @@ def test_a_directory_that_is_removed_before_its_fsync_is_filled_again(store, dis
         assert (root / place.path).read_bytes() == data
         assert recorded_digest(disk, place.path) == digest
     assert disk.unsynced() == set()
+    disk.before = once("fsync", f"{VOLUME}/", lambda: shutil.rmtree(shard))
+    put(store, variant_of(version_of(1, version=1)), b"alone")
+    assert disk.unsynced() == set()
 
 
 def test_a_directory_that_is_removed_again_and_again_is_an_error(store, disk, root):
@@ -296,13 +300,13 @@ def test_names_of_a_photo_change_under_its_lock(store, disk, name):
     assert not any(entered)
 
 
-@pytest.fixture(name="stuck")
-def _stuck(store, disk):
-    """Delete two photos while the disk is too full to move their files."""
+@pytest.fixture(name="stuck", params=[errno.ENOSPC, errno.ENOENT])
+def _stuck(store, disk, request):
+    """Delete two photos while their files cannot be moved."""
 
     def refuse(call, path):
         if call == "rename" and path.startswith(TRASH):
-            raise OSError(errno.ENOSPC, "no space")
+            raise OSError(request.param, os.strerror(request.param))
 
     for number in (1, 2):
         store.publish_bundle(bundle_of(version_of(number), sizes="om"), mtime_seconds=MTIME)

@@ -1,6 +1,7 @@
 """Receiving of bodies in threads: no file is closed while a thread uses it."""
 
 import asyncio
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,10 +10,24 @@ import pytest
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.store import DiskStore
 from storagenode.protocol.batch_wire import InMemoryFile
-from storagenode.protocol.errors import BadRequest, Unreachable
+from storagenode.protocol.errors import (
+    BadRequest,
+    Conflict,
+    DigestMismatch,
+    InvalidSignature,
+    Unreachable,
+)
 from storagenode.protocol.wire import render_trailer
 from storagenode.write_port.receiving import BATCH_BYTES, Receiver
-from tests.storagenode.photo_samples import MTIME, VOLUME, digest_of, variant_of, version_of
+from tests.storagenode.photo_samples import (
+    MTIME,
+    VOLUME,
+    bundle_of,
+    bytes_of,
+    digest_of,
+    variant_of,
+    version_of,
+)
 from tests.storagenode.tombstones import PROOFS
 
 PLACE = variant_of(version_of(5))
@@ -133,6 +148,107 @@ def test_a_body_without_a_trailer_is_refused(disk, receive):
         asyncio.run(receive(body()))
     assert disk.list(".staging") == []
     assert disk.list(f"{VOLUME}/{version_of(5).shard}") == []
+
+
+@pytest.fixture(name="receiver")
+def _receiver(store, threads):
+    """Return a receiver, what it recorded, and the threads that recorded it."""
+    recorded = []
+
+    def record(outcomes):
+        assert threading.current_thread() is not threading.main_thread()
+        recorded.append(outcomes)
+
+    return Receiver(store, threads, record), recorded
+
+
+def receive_at(receiver, place, chunks, **options):
+    """Receive chunks and a trailer at a place; return the outcome, and what was checked."""
+    checked = []
+
+    async def body():
+        for chunk in chunks:
+            yield chunk
+
+    options = {"mtime_seconds": MTIME, "bytes_expected": 1} | options
+    check = {"check_trailer": lambda *signed: checked.append(signed)}
+    return asyncio.run(receiver.receive(body(), place, **check, **options)), checked
+
+
+SIZES = [0, 1, BATCH_BYTES - 1, BATCH_BYTES, BATCH_BYTES + 1, 2 * BATCH_BYTES, 3 * BATCH_BYTES + 7]
+
+
+@pytest.mark.parametrize("length", [50_000, BATCH_BYTES, 10 * BATCH_BYTES])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_body_is_published_whole_however_it_is_cut(store, receiver, size, length):
+    """The trailer is not published. The signature in it is checked against the digest."""
+    data = random.Random(size).randbytes(size)
+    whole = data + render_trailer("signed")
+    chunks = [whole[at : at + length] for at in range(0, len(whole), length)]
+    receiving, recorded = receiver
+    published, checked = receive_at(receiving, PLACE, chunks)
+    assert (published.digest, published.bytes) == (digest_of(data), size)
+    assert published.mtime_seconds == MTIME
+    assert checked == [("signed", digest_of(data))]
+    assert store.read_all([PLACE.file]) == {PLACE.file: (data, digest_of(data))}
+    assert recorded == [[published]]
+    assert store.file_system.list(".staging") == []
+
+
+def test_a_body_replaces_only_the_file_that_it_names(store, receiver):
+    """Another file under the name is a conflict once its info is there."""
+    photo_version = version_of(7)
+    store.publish_bundle(bundle_of(photo_version, sizes="m"), mtime_seconds=MTIME)
+    size = variant_of(photo_version, "m")
+    chunks = [b"new", render_trailer("")]
+    for replaces in ("", digest_of(b"another")):
+        with pytest.raises(Conflict):
+            receive_at(receiver[0], size, chunks, replaces=replaces)
+    published, _ = receive_at(receiver[0], size, chunks, replaces=digest_of(bytes_of(size)))
+    assert published.digest == digest_of(b"new")
+
+
+@pytest.mark.parametrize("size", [10, 2 * BATCH_BYTES])
+def test_a_refused_trailer_publishes_nothing(store, receiver, size):
+    """Neither a small body nor a large one."""
+
+    async def body():
+        yield bytes(size)
+        yield render_trailer("wrong")
+
+    def refuse(*_):
+        raise InvalidSignature("wrong")
+
+    receiving = receiver[0].receive(
+        body(), PLACE, mtime_seconds=MTIME, bytes_expected=0, check_trailer=refuse
+    )
+    with pytest.raises(InvalidSignature):
+        asyncio.run(receiving)
+    assert store.list_photo(VOLUME, version_of(5).photo) == ()
+    assert store.file_system.list(".staging") == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 33])
+def test_the_outcomes_of_many_files_are_in_their_order(receiver, count):
+    """A file that is refused affects no other. All are recorded."""
+    receiving, recorded = receiver
+    datas = [str(number).encode() for number in range(count)]
+    files = [
+        InMemoryFile(
+            variant_of(version_of(300 + number)),
+            data,
+            digest_of(data) if number != 1 else digest_of(b""),
+            MTIME,
+        )
+        for number, data in enumerate(datas)
+    ]
+    outcomes = asyncio.run(receiving.receive_many(files))
+    found = [getattr(outcome, "digest", type(outcome)) for outcome in outcomes]
+    expected = [digest_of(data) for data in datas]
+    expected[1:2] = [DigestMismatch] * (count > 1)
+    assert found == expected
+    written = [outcome for batch in recorded for outcome in batch]
+    assert sorted(map(repr, written)) == sorted(map(repr, outcomes))
 
 
 class MeetingDisk(DiskFileSystem):
