@@ -35,7 +35,6 @@ class StagedFile:
         self._process = process
         self._hash = hashlib.sha256()
         self.mtime_seconds = 0
-        self._is_sealed = False
         self.path, self._handle = self._create()
         crashpoint("tmp_created")
 
@@ -46,7 +45,6 @@ class StagedFile:
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
-        assert not self._is_sealed, "cannot write to a sealed file"
         self._hash.update(data)
         self._file_system.write(self._handle, data)
         self.bytes += len(data)
@@ -59,11 +57,9 @@ class StagedFile:
             DigestMismatch: The bytes do not match this digest.
             OSError: The disk failed. After a failed fsync, no byte of the file can be trusted.
         """
-        assert not self._is_sealed, "cannot seal a file twice"
         check_digest(self.digest, expected=digest)
         self.mtime_seconds = mtime_seconds
         self._make_durable()
-        self._is_sealed = True
 
     def link(self, target: str) -> None:
         """Give the sealed file its name.

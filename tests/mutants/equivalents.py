@@ -88,7 +88,6 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         ),
     },
     "storagenode/disk/staging.py": {
-        ": 1024 * 1024 -> 1024 // 1024": TUNING,
         ": 1024 -> 1025": TUNING,
         ": 1024 -> 1025 #2": TUNING,
         "StagedFile.__init__: 0 -> 1 #2": "the time is set before any read of it",

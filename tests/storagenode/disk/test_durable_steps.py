@@ -203,6 +203,40 @@ def test_a_staged_file_that_is_removed_is_staged_again(store, disk, root, size):
     assert open_files() == open_before
 
 
+def test_a_staged_file_that_is_removed_before_a_replacement_is_staged_again(store, disk, root):
+    """A size without an info gives way to another."""
+    put(store, SIZE, b"old")
+    disk.before = once("rename", SIZE.path, lambda: shutil.rmtree(root / STAGING))
+    put(store, SIZE, b"new")
+    assert (root / SIZE.path).read_bytes() == b"new"
+    assert disk.unsynced() == set()
+
+
+def test_a_staged_file_that_cannot_be_closed_costs_nothing(store, disk, root):
+    """The file is durable, and its hidden name is removed."""
+    close = disk.close
+
+    def close_and_fail(handle):
+        close(handle)
+        raise OSError(errno.EIO, "close failed")
+
+    disk.close = close_and_fail
+    put(store, SIZE, b"bytes")
+    disk.close = close
+    assert (root / SIZE.path).read_bytes() == b"bytes"
+    assert not any((root / STAGING).iterdir())
+
+
+def test_all_files_that_an_earlier_process_staged_are_removed(disk, root):
+    """Also if an operator removes one of them meanwhile."""
+    names = [root / STAGING / str(number) for number in range(3)]
+    for name in names:
+        name.write_bytes(b"left")
+    disk.before = once("unlink", STAGING, names[1].unlink)
+    assert DiskStore(disk, PROOFS).leftovers == 3
+    assert not any((root / STAGING).iterdir())
+
+
 def test_bytes_that_changed_under_a_removed_name_are_not_published(store, disk, root):
     """The disk is at fault, not the request."""
     read_at = disk.read_at
