@@ -32,6 +32,7 @@ from storagemaster.queue_client import queue_client
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, Colo
 from volumes.machines import certificate_files
+from volumes.map_digest import map_digest
 
 # The worker cancels a job before RQ's timeout, which would interrupt it at any point.
 CANCEL_JOB_SECONDS = JOB_SECONDS_MAX - 10
@@ -99,7 +100,8 @@ def sizes_workers(
                     cluster.queue_url,
                     socket_timeout=HEARTBEAT_RESPONSE_SECONDS,
                     socket_connect_timeout=QUEUE_CONNECT_SECONDS,
-                )
+                ),
+                map_digest=map_digest(cluster),
             )
         )
 

@@ -58,7 +58,7 @@ from permission_urls.permission import (
 from permission_urls.purposes import Purpose
 from permission_urls.read_signer import ReadSigner
 from permission_urls.sessions import LINK_SECONDS, SESSION_SECONDS, Session, SessionSigner
-from permission_urls.signing import DerivedKey, derived_key, derived_keys, mac
+from permission_urls.signing import DerivedKey, derived_key, derived_keys, fingerprint, mac
 from permission_urls.tickets import (
     Ticket,
     TicketVerifier,
@@ -152,6 +152,7 @@ __all__ = [
     "common_ranges",
     "derived_key",
     "derived_keys",
+    "fingerprint",
     "generate_key",
     "generate_keys",
     "generate_ticket_id",

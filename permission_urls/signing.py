@@ -81,6 +81,12 @@ def derived_keys(ring: KeyRing, purpose: Purpose) -> dict[str, bytes]:
     return {key.key_id: _derive(key, purpose) for key in ring.keys if key.state.verifies}
 
 
+def fingerprint(derived_keys: Mapping[str, bytes]) -> str:
+    """Return a hash of keys by id. It reveals nothing about keys of 32 random bytes."""
+    lines = (f"{key_id}.{key.hex()}" for key_id, key in sorted(derived_keys.items()))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
 def mac(derived_key: bytes, message: bytes) -> str:
     """Return the MAC of one message, as `signer` does."""
     digest = hmac.digest(derived_key, message, "sha256")

@@ -15,9 +15,10 @@ from proxy_config.edge_settings import (
     allowed_purge_networks,
     local_disk_root,
 )
-from proxy_config.read_keys import check_read_keys
+from proxy_config.read_keys import check_read_keys, fingerprint_of
 from proxy_config.routing import COUNT_COLUMNS, find_edge, route_table
 from proxy_config.templating import render_template
+from storagenode.protocol.agreement import KEYS_HEADER, MAP_HEADER
 from storagenode.protocol.routes import FRONT_LINES
 from volumes.cluster import Cluster
 from volumes.map_digest import map_digest
@@ -69,7 +70,10 @@ def render_nginx(
         "lua_module_name": LUA_MODULE_NAME,
         "table": route_table(cluster, edge.colo),
         "count_columns": COUNT_COLUMNS,
+        "map_header": MAP_HEADER,
         "map_digest": map_digest(cluster),
+        "keys_header": KEYS_HEADER,
+        "read_keys_fingerprint": fingerprint_of(read_keys),
         "disk": local_disk_root(cluster, edge, settings.disk_node),
         "media_types": MEDIA_TYPES,
         "key_ids": tuple(read_keys),

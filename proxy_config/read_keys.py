@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from permission_urls import fingerprint
 from proxy_config.errors import UnusableReadKey
 
 _KEY_ID = re.compile(r"[a-z0-9]{1,4}")
@@ -30,3 +31,8 @@ def keys_with_zero_bytes(read_keys: Mapping[str, str]) -> frozenset[str]:
     return frozenset(
         key_id for key_id, read_key in read_keys.items() if "00" in _BYTE.findall(read_key)
     )
+
+
+def fingerprint_of(read_keys: Mapping[str, str]) -> str:
+    """Return the fingerprint of the keys, as nodes and storagemasters compute it."""
+    return fingerprint({id_: bytes.fromhex(read_key) for id_, read_key in read_keys.items()})

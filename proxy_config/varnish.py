@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 from permission_urls import MALFORMED_REGEX, NO_EXPIRY, PERMISSION_URL_REGEX, cache_control
 from proxy_config.edge_settings import VARNISH_PROGRAM, VarnishSettings, allowed_purge_networks
-from proxy_config.read_keys import check_read_keys, keys_with_zero_bytes
+from proxy_config.read_keys import check_read_keys, fingerprint_of, keys_with_zero_bytes
 from proxy_config.routing import COUNT_COLUMNS, find_edge, route_table
 from proxy_config.templating import render_template
 from runtime.request_scope import ID_PATTERN
+from storagenode.protocol.agreement import KEYS_HEADER, MAP_HEADER
 from storagenode.protocol.routes import FRONT_LINES
 from volumes.cluster import Cluster, Edge
+from volumes.map_digest import map_digest
 from volumes.sizes import Size, size_classes
 
 CONFIG_NAME = "edge.vcl"
@@ -67,6 +69,10 @@ def render_varnish(
         "read_keys": read_keys,
         "keys_with_zero_bytes": keys_with_zero_bytes(read_keys),
         "letters_of_class": letters_of_class,
+        "map_header": MAP_HEADER,
+        "map_digest": map_digest(cluster),
+        "keys_header": KEYS_HEADER,
+        "read_keys_fingerprint": fingerprint_of(read_keys),
         "keys_fingerprint": _fingerprint(read_keys, letters_of_class),
         "permanent": cache_control(NO_EXPIRY, 0),
         "permission_url_regex": PERMISSION_URL_REGEX,

@@ -197,10 +197,10 @@ def _wire(
     sweep = Sweep(mirrors, queue, settling := Settling(mirrors.fleet))
     audit = AuditLog(mirrors, master=master.id, boot=boot)
     reconcile = _reconciler(mirrors, tombstones, settling, audit)
-    keyed_photos = _keyed_photos(cluster, keys)
+    keyed_photos = KeyedPhotos(cluster, secret=keys.ring(Purpose.PHOTO_ID).idempotency_secret)
     uploads = Uploads(mirrors, mirroring, urls, queue, events, keyed_photos)
     status = ClusterStatus(
-        mirrors, queue, ports, abandoned, reconcile, settling, audit, sweep, certificates
+        mirrors, queue, ports, abandoned, reconcile, settling, audit, sweep, certificates, keys
     )
     authorization = _authorization(cluster, master, keys, revoked_tokens)
     console, feed = _console_api(mirrors, authorization, events, status, master)
@@ -236,12 +236,8 @@ def _wire(
         *_records(feed, audit),
         *_repairs(mirrors, purging, purge_sessions, tombstones, reconcile, sweep),
     )
-    first = (mirrors.fleet.poll, ports.poll)
-    return _Parts(api, mirrors, events, purge_sessions, audit, first, works)
-
-
-def _keyed_photos(cluster: Cluster, keys: KeySource) -> KeyedPhotos:
-    return KeyedPhotos(cluster, secret=keys.ring(Purpose.PHOTO_ID).idempotency_secret)
+    polls = (mirrors.fleet.poll, ports.poll)
+    return _Parts(api, mirrors, events, purge_sessions, audit, polls, works)
 
 
 def _reconciler(

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -32,6 +33,7 @@ from storagenode.disk.audit_files import AuditFiles
 from storagenode.disk.store import DiskStore
 from storagenode.opening import opened_store
 from storagenode.partials.partials import Partials
+from storagenode.protocol.agreement import agreed_headers
 from storagenode.read_port.fast_path import PHOTO_ROUTE, FastPathServer
 from storagenode.read_port.read_api import ReadApi, malformed_request_response
 from storagenode.store import Store
@@ -92,17 +94,14 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
         partials = Partials(store, now_seconds=time.time) if isinstance(store, DiskStore) else None
         audit_files = AuditFiles(store) if isinstance(store, DiskStore) else None
         upkeep = _upkeep(store, cluster.limits, readers, writers, partials, audit_files)
-        # A volume that the map no longer gives to this node gets no deletes any more.
-        fence = Fence(
-            {*store.volumes} & {*cluster.volumes_on(node.id)},
-            falls_after_seconds=NEVER if cluster.strict_deletes else cluster.limits.fence_seconds,
-        )
+        fence = _fence(store, cluster, node)
         reads = ReadApi(
             store,
             Verifier(keys, size_classes(cluster.sizes)),
             fence,
             readers,
             now_seconds=time.time,
+            health_headers=partial(agreed_headers, map_digest(cluster), keys),
         )
         limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=2))
         clients = {
@@ -133,6 +132,13 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
         await stack.enter_async_context(upkeep.running())
         await stack.enter_async_context(_ticking(fence))
         yield store
+
+
+def _fence(store: Store, cluster: Cluster, node: Node) -> Fence:
+    # A volume that the map no longer gives to this node gets no deletes any more.
+    volumes = {*store.volumes} & {*cluster.volumes_on(node.id)}
+    seconds = NEVER if cluster.strict_deletes else cluster.limits.fence_seconds
+    return Fence(volumes, falls_after_seconds=seconds)
 
 
 def _sources(

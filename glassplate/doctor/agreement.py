@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from glassplate.doctor.finding import Finding, fail, ok, warn
+from storagenode.protocol.agreement import Agreed
 
 CLOCK_SECONDS_MAX = 2.0
 FSYNC_SECONDS_MAX = 0.25
@@ -23,29 +24,32 @@ def parse_samples(text: str) -> Samples:
     return found
 
 
-def check_process(
-    process: str, samples: Samples, *, version: str, digest: str
-) -> Iterator[Finding]:
-    """Yield whether a process runs this version with this volume map."""
-    name = (
-        "glassplate_edge_info" if "glassplate_edge_info" in samples else "glassplate_process_info"
-    )
-    info = samples[name][0][0] if name in samples else {}
-    what = f"{process} has this volume map"
-    if info.get("map") == digest:
-        yield ok(f"map/{process}", what)
-    else:
-        do = "copy cluster.toml to its machine and restart it"
-        if name == "glassplate_edge_info":
-            do = "run glassplate proxy-config for it again, or with --watch"
-        yield fail(f"map/{process}", what, f"its map is {info.get('map', 'unknown')}", do)
-    if "version" in info:
+def check_version(process: str, samples: Samples, *, version: str) -> Iterator[Finding]:
+    """Yield whether a process runs this version."""
+    for labels, _ in samples.get("glassplate_process_info", []):
         what = f"{process} has version {version}"
-        if info["version"] == version:
+        if labels["version"] == version:
             yield ok(f"version/{process}", what)
         else:
-            found = f"it has version {info['version']}"
+            found = f"it has version {labels['version']}"
             yield warn(f"version/{process}", what, found, "upgrade it: docs/deploy.md")
+
+
+def check_agreed(process: str, found: Agreed, own: Agreed, *, is_edge: bool) -> Iterator[Finding]:
+    """Yield whether a process has this volume map, and these keys for photo URLs."""
+    do_map = "copy cluster.toml to its machine and restart it"
+    do_keys = "give it the key file of this machine; see docs/keys.md"
+    if is_edge:
+        do_map = "run glassplate proxy-config for it again, or with --watch"
+        do_keys = "export the read keys to its machine, then run glassplate proxy-config again"
+    for id_, what, theirs, wanted, do in (
+        ("map", f"{process} has this volume map", found.map, own.map, do_map),
+        ("url-keys", f"{process} has these keys for photo URLs", found.keys, own.keys, do_keys),
+    ):
+        if theirs == wanted:
+            yield ok(f"{id_}/{process}", what)
+        else:
+            yield fail(f"{id_}/{process}", what, f"its digest is {theirs or 'unknown'}", do)
 
 
 def check_limits(process: str, samples: Samples) -> Iterator[Finding]:

@@ -11,16 +11,18 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from glassplate.doctor.agreement import (
+    check_agreed,
     check_fsyncs,
     check_limits,
-    check_process,
     check_status,
+    check_version,
     parse_samples,
 )
-from glassplate.doctor.finding import Finding, fail, ok, unknown, warn
+from glassplate.doctor.finding import Finding, fail, ok, warn
 from glassplate.session.new_tokens import sign_new_token
 from permission_urls import KeySource
 from storagenode.client import NodeClient
+from storagenode.protocol.agreement import Agreed, agreed_headers, parse_agreed
 from storagenode.protocol.errors import InvalidSignature, NodeError
 from volumes.address import Address
 from volumes.cluster import Cluster, Master, Node
@@ -38,7 +40,8 @@ class ProcessChecks:
         self._cluster = cluster
         self._keys = keys
         self._session = session
-        self._agreed = {"version": version("glassplate"), "digest": map_digest(cluster)}
+        self._version = version("glassplate")
+        self._agreed = parse_agreed(agreed_headers(map_digest(cluster), keys))
 
     async def findings(self) -> AsyncIterator[Finding]:
         """Yield the findings about storagemasters, nodes, edges, queue, caches, and ports."""
@@ -94,7 +97,8 @@ class ProcessChecks:
         samples = parse_samples(metrics)
         return status, [
             ok(id_, what),
-            *check_process(master.id, samples, **self._agreed),
+            *check_version(master.id, samples, version=self._version),
+            *await self._check_agreed(master.id, master.address),
             *check_limits(master.id, samples),
         ]
 
@@ -127,23 +131,27 @@ class ProcessChecks:
         samples = parse_samples(metrics)
         return [
             ok(id_, what),
-            *check_process(node.id, samples, **self._agreed),
+            *check_version(node.id, samples, version=self._version),
+            *await self._check_agreed(node.id, node.read),
             *check_limits(node.id, samples),
             *check_fsyncs(node.id, samples),
         ]
 
     async def _edge(self, id_: str) -> list[Finding]:
-        edge = self._cluster.edges[id_]
-        if edge.kind != "nginx":
-            what = f"the config of {id_} is up to date"
-            do = "run glassplate proxy-config varnish on its machine, or with --watch"
-            return [unknown(f"map/{id_}", what, "Varnish does not say", do)]
+        return await self._check_agreed(id_, self._cluster.edges[id_].purge, is_edge=True)
+
+    async def _check_agreed(
+        self, process: str, port: Address, *, is_edge: bool = False
+    ) -> list[Finding]:
         try:
-            _, metrics = await self._get(edge.purge, "/metrics")
+            timeout = aiohttp.ClientTimeout(total=RESPONSE_SECONDS)
+            url = f"http://{port}/healthz"
+            async with self._session.get(url, timeout=timeout) as response:
+                found = parse_agreed(response.headers) if response.status == 200 else Agreed()
         except _UNREACHABLE as error:
-            what, do = f"the purge port of {id_} responds", "start it, and allow this machine"
-            return [fail(f"edge-purge/{id_}", what, _reason(error), do)]
-        return list(check_process(id_, parse_samples(metrics), **self._agreed))
+            what, do = f"port {port} of {process} responds", "start it, and allow this machine"
+            return [fail(f"health/{process}", what, _reason(error), do)]
+        return list(check_agreed(process, found, self._agreed, is_edge=is_edge))
 
     async def _ingest(self, id_: str) -> list[Finding]:
         what, found = f"ingest {id_} refuses /metrics and /internal", []

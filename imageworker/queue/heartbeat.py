@@ -20,8 +20,9 @@ class Heartbeat:
     It writes nothing before the first `register`.
     """
 
-    def __init__(self, connection: redis.Redis) -> None:
+    def __init__(self, connection: redis.Redis, *, map_digest: str) -> None:
         self._connection = connection
+        self._map_digest = map_digest
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._name = ""
@@ -60,5 +61,5 @@ class Heartbeat:
         if self._name:
             with self._connection.pipeline() as pipeline:
                 pipeline.sadd(WORKERS_KEY, self._name)
-                pipeline.set(heartbeat_key(self._name), 1, ex=HEARTBEAT_TTL_SECONDS)
+                pipeline.set(heartbeat_key(self._name), self._map_digest, ex=HEARTBEAT_TTL_SECONDS)
                 pipeline.execute()

@@ -124,7 +124,6 @@ class Api:
             wire.STATUS: self.status,
             wire.EVENTS: self.events,
             wire.METRICS: self.metrics,
-            wire.HEALTH: self.health,
             **known.handlers,
             **operators.handlers,
             **regeneration.handlers,
@@ -298,10 +297,6 @@ class Api:
         """Return metrics for Prometheus, which can send a token."""
         body = self._metrics.render(await self._recent_status.document())
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
-
-    async def health(self, _: web.Request) -> web.Response:
-        """Respond, for the health check of a load balancer."""
-        return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
 
 
 async def _first_file_of(request: web.Request) -> AsyncIterator[bytes]:

@@ -16,8 +16,10 @@ from storagemaster.known_wire import KNOWN_PHOTOS_MAX
 from storagemaster.openapi.document import openapi_document
 from storagemaster.resumable import tus
 from storagemaster.uploads.waiting import WAIT_SECONDS_MAX
+from storagenode.protocol.agreement import agreed_headers
 from volumes.cluster import Cluster
 from volumes.formats import FILE_SUFFIXES
+from volumes.map_digest import map_digest
 
 MAX_AGE_SECONDS = 60
 
@@ -26,11 +28,13 @@ class DescriptionApi:
     """Handlers of the routes that describe the API. They reveal neither nodes nor volumes."""
 
     def __init__(self, cluster: Cluster, keys: KeySource) -> None:
+        self._map_digest = map_digest(cluster)
         self._cluster = cluster
         self._keys = keys
         self.handlers: Mapping[wire.Route, Handler] = {
             wire.OPENAPI: self.openapi,
             wire.CAPABILITIES: self.capabilities,
+            wire.HEALTH: self.health,
         }
 
     async def openapi(self, _: web.Request) -> web.Response:
@@ -44,6 +48,11 @@ class DescriptionApi:
             self._cluster, url_keys=[key.key_id for key in keys if key.state.verifies]
         )
         return _response(json.dumps(document).encode())
+
+    async def health(self, _: web.Request) -> web.Response:
+        """Respond, for the health checks of load balancers and of other storagemasters."""
+        headers = {"Cache-Control": "no-store", **agreed_headers(self._map_digest, self._keys)}
+        return web.Response(text="ok\n", headers=headers)
 
     @cached_property
     def _openapi(self) -> bytes:

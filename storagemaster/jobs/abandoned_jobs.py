@@ -9,7 +9,7 @@ storagemasters do it.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import cast
 
@@ -99,18 +99,18 @@ class AbandonedJobs:
                     self._queue.enqueue(each.original, queue_name=RETRY_QUEUE)
         return len(abandoned) - len(self._abandoned)
 
-    async def workers_alive(self) -> int | None:
-        """Return the number of live workers, or None if the queue server is unreachable."""
-        alive = await or_none(self._alive)
-        return None if alive is None else len(alive)
+    async def map_digests_of_workers(self) -> dict[str, str] | None:
+        """Return the map digest of each live worker, or None if the queue is unreachable."""
+        return await or_none(self._alive)
 
-    def _alive(self) -> set[str]:
-        """Return the names of the live workers, and unregister the dead ones."""
-        alive = set()
+    def _alive(self) -> dict[str, str]:
+        """Return the map digests of the live workers by name, and unregister the dead ones."""
+        alive = {}
         for raw in self._connection.smembers(WORKERS_KEY):
             name = text_of(raw)
-            if self._connection.exists(heartbeat_key(name)):
-                alive.add(name)
+            heartbeat = self._connection.get(heartbeat_key(name))
+            if heartbeat is not None:
+                alive[name] = text_of(heartbeat)
             else:
                 self._connection.srem(WORKERS_KEY, raw)
         return alive
@@ -150,7 +150,7 @@ class AbandonedJobs:
             if self._connection.zrem(due.key, job_id):
                 Queue(queue_name, self._connection, serializer=JSONSerializer).enqueue_job(job)
 
-    def _is_abandoned(self, job: Job, alive: set[str]) -> bool:
+    def _is_abandoned(self, job: Job, alive: Container[str]) -> bool:
         if job.get_status(refresh=False) != JobStatus.STARTED or job.started_at is None:
             return False
         age_seconds = self._now_seconds() - job.started_at.timestamp()

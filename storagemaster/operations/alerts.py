@@ -5,9 +5,9 @@ from typing import Any
 
 from permission_urls import CLOCK_SKEW_SECONDS_MAX
 from storagemaster.mirrors.fleet import NodeView
-from storagemaster.mirrors.strays import find_lacking_mirrors, find_strays
+from storagemaster.operations.disagreements import Process
 from storagenode.protocol.layout import SETTLED
-from volumes.cluster import Cluster, NodeId
+from volumes.cluster import NodeId
 from volumes.photo_path import PhotoVersion
 
 OLDEST_JOB_SECONDS_MAX = 300.0
@@ -64,25 +64,47 @@ def clock_alerts(
     return alerts
 
 
-def map_alerts(cluster: Cluster, views: Mapping[NodeId, NodeView]) -> list[str]:
+def map_alerts(
+    strays: Mapping[NodeId, Sequence[int]], lacking: Mapping[NodeId, Sequence[int]]
+) -> list[str]:
     """Return the alerts about nodes that do not hold what the volume map says."""
-    volumes_by_stray: dict[NodeId, list[int]] = {}
-    for volume, strays in find_strays(cluster, views).items():
-        for node in strays:
-            volumes_by_stray.setdefault(node, []).append(volume)
     return [
         *(
             f"node {node} holds volumes that cluster.toml does not give it ({_numbers(volumes)}): "
             "it serves none of their photos and gets no deletes; see 'Change the mirrors of a "
             "volume' in docs/deploy.md"
-            for node, volumes in volumes_by_stray.items()
+            for node, volumes in strays.items()
         ),
         *(
             f"node {node} does not hold volumes that cluster.toml gives it ({_numbers(volumes)}): "
             "restart the node, so that it reads cluster.toml again"
-            for node, volumes in find_lacking_mirrors(cluster, views).items()
+            for node, volumes in lacking.items()
         ),
     ]
+
+
+def disagreement_alerts(disagreements: Mapping[Process, Sequence[str]]) -> list[str]:
+    """Return the alerts about processes with another volume map, or with other keys."""
+    alerts = []
+    for (kind, id_), fields in disagreements.items():
+        is_edge = kind == "edge"
+        if "map" in fields:
+            do = (
+                "run glassplate proxy-config for it again, or with --watch"
+                if is_edge
+                else "give both the same cluster.toml, then restart the one that is behind"
+            )
+            alerts.append(
+                f"{kind} {id_} has another volume map than this storagemaster, so it can look for "
+                f"photos on the wrong nodes; {do}"
+            )
+        if "keys" in fields:
+            alerts.append(
+                f"{kind} {id_} has other keys for photo URLs than this storagemaster, so it can "
+                "refuse valid URLs and accept retired ones; give both the same read keys, see "
+                "docs/keys.md"
+            )
+    return alerts
 
 
 def _numbers(volumes: Sequence[int]) -> str:

@@ -1,9 +1,10 @@
 """Status document of the cluster, which `glassplate status` shows."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from permission_urls import KeySource
 from storagemaster.audit.audit_log import AuditLog
 from storagemaster.jobs.abandoned_jobs import AbandonedJobs
 from storagemaster.jobs.sizes_queue import SizesQueue
@@ -11,8 +12,10 @@ from storagemaster.jobs.sweep import Sweep
 from storagemaster.mirrors.fleet import NodeView
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.settling import Settling
+from storagemaster.mirrors.strays import find_lacking_mirrors, volumes_by_stray
 from storagemaster.operations.alerts import (
     clock_alerts,
+    disagreement_alerts,
     lost_original_alerts,
     map_alerts,
     node_alerts,
@@ -22,13 +25,16 @@ from storagemaster.operations.alerts import (
     tombstone_alerts,
 )
 from storagemaster.operations.certificates import Certificates
+from storagemaster.operations.disagreements import Disagreements, Process
 from storagemaster.operations.port_health import PortHealth
 from storagemaster.operations.space_trend import SpaceTrend
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import state_document
+from storagenode.protocol.agreement import Agreed, agreed_headers, parse_agreed
 from storagenode.protocol.files import VolumeSummary
-from volumes.cluster import Edge, Node, NodeId, Volume
+from volumes.cluster import Edge, Master, Node, NodeId, Volume
 from volumes.cold_tier import ColdTier
+from volumes.map_digest import map_digest
 
 
 class ClusterStatus:
@@ -45,6 +51,7 @@ class ClusterStatus:
         audit: AuditLog,
         sweep: Sweep,
         certificates: Certificates,
+        keys: KeySource,
         *,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
@@ -62,6 +69,9 @@ class ClusterStatus:
         self._sweep = sweep
         self._now_seconds = now_seconds
         self._trend = SpaceTrend()
+        self._keys = keys
+        self._map_digest = map_digest(mirrors.cluster)
+        self._disagreements = Disagreements()
 
     async def document(self) -> dict[str, Any]:
         """Return the document of nodes, volumes, hints, queues, and edges.
@@ -70,43 +80,41 @@ class ClusterStatus:
         """
         views = self._fleet.view()
         depths = await self._queue.depths()
-        workers_alive = oldest_job_seconds = None
+        workers: Mapping[str, str] | None = None
+        oldest_job_seconds = None
         if depths is not None:
-            workers_alive = await self._abandoned_jobs.workers_alive()
+            workers = await self._abandoned_jobs.map_digests_of_workers()
             oldest_job_seconds = await self._queue.oldest_job_seconds(self._now_seconds())
-        readable = {
-            node.id for node in self._cluster.nodes.values() if self._port_health.is_up(node.read)
-        }
-        self._record_trend(views)
-        volumes = [
-            {
-                **_volume(volume, views, self._fleet.cold_tier_of(volume.number)),
-                "mirrors_readable": [node for node in volume.mirrors if node in readable],
-                **_volume_contents(self._contents.of(volume.number)),
-            }
-            for volume in self._cluster.volumes.values()
-        ]
+        workers_alive = None if workers is None else len(workers)
+        disagreements = self._disagreements.observe(
+            self._now_seconds(), self._own(), dict(self._agreed_by_process(workers or {}))
+        )
+        strays = volumes_by_stray(self._cluster, views)
+        lacking = find_lacking_mirrors(self._cluster, views)
         nodes = [
             {
-                **_node(node, views[node.id]),
-                **self._node_contents(node.id),
-                "read_up": node.id in readable,
-                "clock_difference_seconds": self._port_health.clock_difference_seconds(node.read),
-                "days_to_full": self._trend.days_to_full(node.id),
+                **self._node(node, views[node.id]),
+                "stray_volumes": strays.get(node.id, []),
+                "lacking_volumes": lacking.get(node.id, []),
+                "disagrees_on": disagreements[Process("node", node.id)],
             }
             for node in self._cluster.nodes.values()
         ]
-        edges = [self._edge(edge) for edge in self._cluster.edges.values()]
+        edges = [
+            {**self._edge(edge), "disagrees_on": disagreements[Process("edge", edge.id)]}
+            for edge in self._cluster.edges.values()
+        ]
+        masters = [
+            {**self._master_of(each), "disagrees_on": disagreements[Process("master", each.id)]}
+            for each in self._cluster.masters.values()
+        ]
         repair = state_document(self._reconcile, now_seconds=self._now_seconds())
         return {
             "cluster": self._cluster.name,
             "master": self._certificates.master,
-            "masters": [
-                {"id": each.id, "colo": each.colo, "up": self._port_health.is_up(each.address)}
-                for each in self._cluster.masters.values()
-            ],
+            "masters": masters,
             "nodes": nodes,
-            "volumes": volumes,
+            "volumes": self._volumes(views),
             "waits": self._waits(),
             "pending_hints": sum(view.status.hints for view in views.values() if view.status),
             "queues": depths,
@@ -121,7 +129,8 @@ class ClusterStatus:
                 ),
                 *self._certificates.alerts(views, now_seconds=self._now_seconds()),
                 *clock_alerts(nodes, edges),
-                *map_alerts(self._cluster, views),
+                *map_alerts(strays, lacking),
+                *disagreement_alerts(disagreements),
                 *repair_alerts(repair),
                 *settlement_alerts(views),
                 *lost_original_alerts(self._sweep.lost_files.originals),
@@ -133,11 +142,6 @@ class ClusterStatus:
             "edges": edges,
         }
 
-    def _record_trend(self, views: Mapping[NodeId, NodeView]) -> None:
-        for node_id, view in views.items():
-            if view.up and view.status is not None:
-                self._trend.record(node_id, self._now_seconds(), view.status)
-
     def _node_contents(self, node: NodeId) -> dict[str, int | None]:
         found = [self._contents.of(volume).get(node) for volume in self._cluster.volumes_on(node)]
         known = [each for each in found if each is not None]
@@ -146,6 +150,49 @@ class ClusterStatus:
             "photos": sum(each.photos for each in known) if is_complete else None,
             "bytes": sum(each.bytes for each in known) if is_complete else None,
         }
+
+    def _own(self) -> Agreed:
+        return parse_agreed(agreed_headers(self._map_digest, self._keys))
+
+    def _node(self, node: Node, view: NodeView) -> dict[str, Any]:
+        if view.up and view.status is not None:
+            self._trend.record(node.id, self._now_seconds(), view.status)
+        return {
+            **_node(node, view),
+            **self._node_contents(node.id),
+            "read_up": self._port_health.is_up(node.read),
+            "clock_difference_seconds": self._port_health.clock_difference_seconds(node.read),
+            "days_to_full": self._trend.days_to_full(node.id),
+        }
+
+    def _master_of(self, master: Master) -> dict[str, Any]:
+        is_up = self._port_health.is_up(master.address)
+        return {"id": master.id, "colo": master.colo, "up": is_up}
+
+    def _volumes(self, views: Mapping[NodeId, NodeView]) -> list[dict[str, Any]]:
+        readable = {
+            node.id for node in self._cluster.nodes.values() if self._port_health.is_up(node.read)
+        }
+        return [
+            {
+                **_volume(volume, views, self._fleet.cold_tier_of(volume.number)),
+                "mirrors_readable": [node for node in volume.mirrors if node in readable],
+                **_volume_contents(self._contents.of(volume.number)),
+            }
+            for volume in self._cluster.volumes.values()
+        ]
+
+    def _agreed_by_process(self, workers: Mapping[str, str]) -> Iterable[tuple[Process, Agreed]]:
+        """Yield the volume map and the keys that each process last reported."""
+        ports = self._port_health
+        for node in self._cluster.nodes.values():
+            yield Process("node", node.id), ports.agreed(node.read)
+        for edge in self._cluster.edges.values():
+            yield Process("edge", edge.id), ports.agreed(edge.purge)
+        for master in self._cluster.masters.values():
+            yield Process("master", master.id), ports.agreed(master.address)
+        for name, digest in workers.items():
+            yield Process("worker", name), Agreed(map=digest)
 
     def _edge(self, edge: Edge) -> dict[str, Any]:
         reads = self._port_health.edge_reads.of(edge.id)

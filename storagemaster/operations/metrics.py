@@ -66,7 +66,12 @@ class _Collected(Collector):
 
 def status_metrics(status: Mapping[str, Any]) -> list[Metric]:
     """Return a status document as metrics, without the values that are unknown."""
-    metrics = [*_node_metrics(status), _edge_up(status), _clock_differences(status)]
+    metrics = [
+        *_node_metrics(status),
+        *_map_metrics(status),
+        _edge_up(status),
+        _clock_differences(status),
+    ]
     if status["queues"] is not None:
         waiting = GaugeMetricFamily(
             "glassplate_jobs_waiting", "Number of waiting jobs.", labels=["queue"]
@@ -165,6 +170,34 @@ def _node_metrics(status: Mapping[str, Any]) -> list[Metric]:
             hints.add_metric(labels, node["pending_hints"])
             hints_age.add_metric(labels, node["hints_age_seconds"])
     return [up, readable, suspect, hints, hints_age, photos, stored]
+
+
+def _map_metrics(status: Mapping[str, Any]) -> list[Metric]:
+    by_node = ["node", "colo"]
+    strays = GaugeMetricFamily(
+        "glassplate_node_stray_volumes",
+        "Number of volumes that the node holds and the volume map does not give to it.",
+        labels=by_node,
+    )
+    lacking = GaugeMetricFamily(
+        "glassplate_node_lacking_volumes",
+        "Number of volumes that the volume map gives to the node and that it does not hold.",
+        labels=by_node,
+    )
+    for node in status["nodes"]:
+        strays.add_metric([node["id"], node["colo"]], len(node["stray_volumes"]))
+        lacking.add_metric([node["id"], node["colo"]], len(node["lacking_volumes"]))
+    disagrees = GaugeMetricFamily(
+        "glassplate_disagreement",
+        "1 if the map or the keys of the process differ from the storagemaster's, 0 otherwise.",
+        labels=["kind", "id", "about"],
+    )
+    for kind, machines in (("node", "nodes"), ("edge", "edges"), ("master", "masters")):
+        for machine in status[machines]:
+            for about in ("map", "keys"):
+                value = float(about in machine["disagrees_on"])
+                disagrees.add_metric([kind, machine["id"], about], value)
+    return [strays, lacking, disagrees]
 
 
 def _edge_up(status: Mapping[str, Any]) -> Metric:

@@ -14,6 +14,7 @@ from aiohttp.hdrs import DATE
 from runtime.lag_free_timeout import lag_free_timeout
 from storagemaster.operations.clock_difference import clock_difference_seconds
 from storagemaster.operations.edge_reads import EdgeReads
+from storagenode.protocol.agreement import Agreed, parse_agreed
 from volumes.address import Address
 from volumes.cluster import Cluster, Edge
 
@@ -47,10 +48,15 @@ class PortHealth:
         self._now_seconds = now_seconds
         self._up = dict.fromkeys(ports, False)
         self._clock_differences: dict[Address, float | None] = {}
+        self._agreed: dict[Address, Agreed] = {}
 
     def is_up(self, port: Address) -> bool:
         """Return True if the last health check of the port succeeded."""
         return self._up[port]
+
+    def agreed(self, port: Address) -> Agreed:
+        """Return the volume map and the keys that the process of the port last reported."""
+        return self._agreed.get(port, Agreed())
 
     def clock_difference_seconds(self, *ports: Address) -> float | None:
         """Return the difference to the clock of the machine with these ports.
@@ -72,6 +78,7 @@ class PortHealth:
                 self._session.get(f"http://{port}/healthz") as response,
             ):
                 self._up[port] = response.status == 200
+                self._agreed[port] = parse_agreed(response.headers)
                 self._clock_differences[port] = clock_difference_seconds(
                     response.headers.get(DATE, ""),
                     sent_seconds=sent_seconds,
@@ -79,4 +86,5 @@ class PortHealth:
                 )
         except (aiohttp.ClientError, TimeoutError, OSError):
             self._up[port] = False
+            self._agreed.pop(port, None)
             self._clock_differences[port] = None

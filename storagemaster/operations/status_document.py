@@ -4,6 +4,8 @@ from typing import Literal, TypedDict
 
 from storagemaster.documents import Conflict, FailedStep, Volume
 
+DisagreesOn = list[Literal["map", "keys"]]
+
 
 class NodeState(TypedDict):
     """The state of a node; values are null while it is unreachable."""
@@ -30,7 +32,13 @@ class NodeState(TypedDict):
     fenced_volumes: list[int]
     fallen_fences: list[int]
     """The volumes among them that the node serves although it may have missed deletes."""
+    stray_volumes: list[int]
+    """Volumes that it holds although the volume map does not give them to it."""
+    lacking_volumes: list[int]
+    """Volumes that the volume map gives to it and that it does not hold."""
     clock_difference_seconds: float | None
+    disagrees_on: DisagreesOn
+    """Differences from the storagemaster: the volume map, or the keys for photo URLs."""
 
 
 class MirrorContents(TypedDict):
@@ -87,6 +95,7 @@ class EdgeState(TypedDict):
     hit_rate: float | None
     """The share of these reads that its cache answered."""
     clock_difference_seconds: float | None
+    disagrees_on: DisagreesOn
 
 
 class MasterState(TypedDict):
@@ -95,6 +104,7 @@ class MasterState(TypedDict):
     id: str
     colo: str
     up: bool
+    disagrees_on: DisagreesOn
 
 
 class TlsState(TypedDict):

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import lru_cache, partial
 from typing import Any, TypeVar
@@ -58,7 +58,9 @@ class ReadApi:
         threads: Executor,
         *,
         now_seconds: Callable[[], float],
+        health_headers: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
+        self._health_headers = health_headers
         self._store = store
         self._verifier = verifier
         self._fence = fence
@@ -224,7 +226,8 @@ class ReadApi:
 
     def _health(self) -> BufferedResponse:
         if self._store.is_intact():
-            return BufferedResponse(status=200, headers=_UNCACHED_TEXT, body=b"ok\n")
+            headers = {**_UNCACHED_TEXT, **self._health_headers()}
+            return BufferedResponse(status=200, headers=headers, body=b"ok\n")
         return refusal(503, "unavailable")
 
 

@@ -35,17 +35,22 @@ STATUS = {
             "reason": "",
             "pending_hints": 0,
             "hints_age_seconds": 0.0,
+            "stray_volumes": [],
+            "lacking_volumes": [],
+            "disagrees_on": [],
             "clock_difference_seconds": 0.0,
             "photos": 0,
             "bytes": 0,
         },
     ],
+    "masters": [{"id": "m", "colo": "east", "up": True, "disagrees_on": []}],
     "edges": [
         {
             "id": "east-nginx",
             "colo": "east",
             "up": True,
             "purge_up": True,
+            "disagrees_on": [],
             "clock_difference_seconds": 0.0,
         }
     ],

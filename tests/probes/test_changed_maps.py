@@ -85,3 +85,5 @@ async def test_a_node_with_an_old_map_is_an_alert(cluster):
     (alert,) = [alert for alert in await alerts_of(master) if "cluster.toml" in alert]
     assert "node west-2 does not hold volumes that cluster.toml gives it (1)" in alert
     assert (await statuses(cluster, path))["west-2"] == 503
+    plan = (await master.request("GET", "/repairs/1")).document
+    assert (plan["equal"], plan["unreachable"]) == (False, ["west-2"])

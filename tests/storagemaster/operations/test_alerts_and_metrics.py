@@ -13,10 +13,13 @@ from storagemaster.events.webhooks import Webhooks
 from storagemaster.operations.alerts import (
     OLDEST_JOB_SECONDS_MAX,
     clock_alerts,
+    disagreement_alerts,
     node_alerts,
     queue_alerts,
 )
+from storagemaster.operations.disagreements import GRACE_SECONDS, Disagreements, Process
 from storagemaster.operations.metrics import MasterMetrics
+from storagenode.protocol.agreement import Agreed
 from storagenode.protocol.wire import NodeStatus
 from storagenode.upkeep.scrub import ScrubProgress
 from storagenode.write_port.metrics import NodeMetrics
@@ -104,6 +107,39 @@ def test_a_clock_that_differs_is_an_alert(seconds, words):
         assert "signed requests fail at 300 s" in alert
 
 
+OWN = Agreed(map="a", keys="b")
+EDGE = Process("edge", "east-nginx")
+
+
+def test_a_difference_counts_when_it_lasts():
+    """A change reaches all processes within seconds, and a new difference waits again."""
+    seen = Disagreements()
+    other = {EDGE: Agreed(map="x", keys="b")}
+    assert seen.observe(0.0, OWN, other) == {EDGE: []}
+    assert seen.observe(GRACE_SECONDS, OWN, other) == {EDGE: ["map"]}
+    assert seen.observe(GRACE_SECONDS, OWN, {EDGE: OWN}) == {EDGE: []}
+    assert seen.observe(GRACE_SECONDS, OWN, other) == {EDGE: []}
+
+
+def test_what_a_process_does_not_say_is_no_difference():
+    """A worker says nothing of keys, and a process that is down nothing at all."""
+    seen = Disagreements()
+    silent = {Process("worker", "w"): Agreed(map="a"), EDGE: Agreed()}
+    seen.observe(0.0, OWN, silent)
+    assert seen.observe(GRACE_SECONDS, OWN, silent) == {process: [] for process in silent}
+
+
+def test_another_map_and_other_keys_are_alerts_with_what_to_do():
+    """An edge is rendered again; another process gets the same files."""
+    of_edge, of_node, of_keys = disagreement_alerts(
+        {EDGE: ["map"], Process("node", "east-1"): ["map", "keys"], Process("node", "b"): []}
+    )
+    assert of_edge.startswith("edge east-nginx has another volume map than this storagemaster")
+    assert "glassplate proxy-config" in of_edge
+    assert "give both the same cluster.toml" in of_node
+    assert "docs/keys.md" in of_keys
+
+
 STATUS = {
     "nodes": [
         {
@@ -114,6 +150,9 @@ STATUS = {
             "reason": "EIO",
             "pending_hints": 3,
             "hints_age_seconds": 90.0,
+            "stray_volumes": [7, 8],
+            "lacking_volumes": [9],
+            "disagrees_on": [],
             "clock_difference_seconds": -4.5,
             "photos": 7,
             "bytes": 800,
@@ -126,17 +165,22 @@ STATUS = {
             "reason": "",
             "pending_hints": None,
             "hints_age_seconds": None,
+            "stray_volumes": [],
+            "lacking_volumes": [],
+            "disagrees_on": [],
             "clock_difference_seconds": None,
             "photos": None,
             "bytes": None,
         },
     ],
+    "masters": [{"id": "m", "colo": "east", "up": True, "disagrees_on": []}],
     "edges": [
         {
             "id": "e",
             "colo": "east",
             "up": True,
             "purge_up": False,
+            "disagrees_on": ["keys"],
             "clock_difference_seconds": 3.0,
         }
     ],
@@ -188,6 +232,11 @@ def test_metrics_have_the_values_of_the_status():
     assert found["glassplate_node_photos", "east", "east-1"] == 7
     assert found["glassplate_node_stored_bytes", "east", "east-1"] == 800
     assert ("glassplate_node_photos", "west", "west-1") not in found
+    assert found["glassplate_node_stray_volumes", "east", "east-1"] == 2
+    assert found["glassplate_node_lacking_volumes", "east", "east-1"] == 1
+    assert found["glassplate_disagreement", "e", "edge", "keys"] == 1
+    assert found["glassplate_disagreement", "e", "edge", "map"] == 0
+    assert found["glassplate_disagreement", "m", "map", "master"] == 0
     assert found["glassplate_node_suspect", "east", "east-1"] == 1
     assert ("glassplate_node_suspect", "west", "west-1") not in found
     assert found["glassplate_jobs_waiting", "new"] == 2

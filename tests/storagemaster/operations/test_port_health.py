@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from storagemaster.operations.port_health import PortHealth
+from storagenode.protocol.agreement import KEYS_HEADER, MAP_HEADER, Agreed
 from tests.free_ports import free_port
 from tests.storagemaster.small_cluster import HOST
 from volumes.address import Address
@@ -56,6 +57,23 @@ async def test_a_port_is_up_if_it_responds_200(handler, is_up):
         assert not health.is_up(port)
         await health.poll()
         assert health.is_up(port) == is_up
+
+
+async def says_what_it_has(_):
+    """Respond as a process with a volume map and keys."""
+    return web.Response(text="ok\n", headers={MAP_HEADER: "a1", KEYS_HEADER: "b2"})
+
+
+async def test_the_map_and_the_keys_of_a_port_are_those_of_its_last_response():
+    """A process that is down has none, so nothing differs."""
+    async with aiohttp.ClientSession() as session:
+        async with port_that(says_what_it_has) as port:
+            health = PortHealth([port], session)
+            assert health.agreed(port) == Agreed()
+            await health.poll()
+            assert health.agreed(port) == Agreed(map="a1", keys="b2")
+        await health.poll()
+        assert health.agreed(port) == Agreed()
 
 
 async def test_a_port_that_stops_is_down_at_the_next_poll():

