@@ -137,8 +137,8 @@ class HintedHandoff:
         self._attempts: dict[_PendingHint, int] = {}
         self._refusals: dict[_PendingHint, _Refusal] = {}
 
-    async def deliver_all(self) -> int:
-        """Deliver all hints for nodes and edges that are up, and return the number delivered.
+    async def deliver_all(self) -> None:
+        """Deliver all hints for nodes and edges that are up.
 
         Tombstones of all holders go first: a copy must not arrive before its tombstone.
         """
@@ -152,10 +152,10 @@ class HintedHandoff:
         self._refusals = {hint: self._refusals[hint] for hint in hints if hint in self._refusals}
         tombstones = [hint for hint in hints if hint.is_tombstone]
         others = [hint for hint in hints if not hint.is_tombstone]
-        done = await self._deliver_some(tombstones) + await self._deliver_some(others)
+        await self._deliver_some(tombstones)
+        await self._deliver_some(others)
         for holder in holders:
-            done += await self._purge_from(holder)
-        return done
+            await self._purge_from(holder)
 
     async def _hints_on(self, holder: NodeId) -> list[_PendingHint]:
         mirrors = [node for node in self._nodes if node != holder and self._fleet.is_up(node)]
@@ -169,44 +169,38 @@ class HintedHandoff:
             log.warning("hints on %s were not listed: %s", holder, error)
             return []
 
-    async def _purge_from(self, holder: NodeId) -> int:
-        """Send the purges that one node holds for edges, and return their number."""
+    async def _purge_from(self, holder: NodeId) -> None:
+        """Send the purges that one node holds for edges."""
         try:
-            return sum([await self._purge(edge, holder) for edge in self._cluster.edges])
+            for edge in self._cluster.edges:
+                await self._purge(edge, holder)
         except NodeError as error:
             log.warning("pending purges on %s were not sent: %s", holder, error)
-            return 0
 
-    async def _purge(self, edge: str, holder: NodeId) -> int:
-        """Send the purges that one node holds for an edge, and return their number."""
-        done = 0
+    async def _purge(self, edge: str, holder: NodeId) -> None:
+        """Send the purges that one node holds for an edge."""
         for entry in await self._nodes[holder].list_hints(NodeId(edge)):
             assert isinstance(entry.place.file, VersionTombstone), "a purge is held as a tombstone"
             paths = all_variants(entry.place.file.photo_version, self._cluster.sizes)
             if not await self._purging.purge_late(edge, paths):
                 break
             await self._nodes[holder].remove_hint(entry.place)
-            done += 1
-        return done
 
-    async def _deliver_some(self, hints: Sequence[_PendingHint]) -> int:
+    async def _deliver_some(self, hints: Sequence[_PendingHint]) -> None:
         gate = asyncio.Semaphore(PULLS_AT_ONCE)
         blocked = _Blocked()
 
-        async def one(hint: _PendingHint) -> int:
+        async def one(hint: _PendingHint) -> None:
             async with gate:
-                is_done = (
-                    self._fleet.is_up(hint.mirror)
-                    # A mirror without writes refuses deleted photos from memory.
-                    and (not self._is_paused(hint) if hint.is_tombstone else not blocked.has(hint))
-                    and self._attempts.get(hint, 0) < ATTEMPTS_MAX
-                    and await self._deliver(hint, blocked)
-                )
-                return len(hint.files) if is_done else 0
+                # A mirror without writes refuses deleted photos from memory.
+                waits = self._is_paused(hint) if hint.is_tombstone else blocked.has(hint)
+                is_given_up = self._attempts.get(hint, 0) >= ATTEMPTS_MAX
+                if self._fleet.is_up(hint.mirror) and not (waits or is_given_up):
+                    await self._deliver(hint, blocked)
 
-        return sum(await asyncio.gather(*(one(hint) for hint in hints)))
+        await asyncio.gather(*(one(hint) for hint in hints))
 
-    async def _deliver(self, hint: _PendingHint, blocked: _Blocked) -> bool:
+    async def _deliver(self, hint: _PendingHint, blocked: _Blocked) -> None:
         try:
             if hint.is_tombstone:
                 await self._deliver_tombstone(hint)
@@ -220,10 +214,10 @@ class HintedHandoff:
                     await self._nodes[hint.holder].remove_hint(file.place)
                     crashpoint("hint_removed")
         except NotFound:
-            return False  # another storagemaster was faster
+            pass  # another storagemaster was faster
         except Conflict as error:
             log.warning("hint %s conflicts with the file on %s: %s", hint.place, hint.mirror, error)
-            return await self._quarantine_if_settled(hint)
+            await self._quarantine_if_settled(hint)
         except NodeError as error:
             # A full disk and a broken link are not faults of the file.
             if isinstance(error, StoreNotWritable):
@@ -234,10 +228,8 @@ class HintedHandoff:
             elif not isinstance(error, Unreachable | UnprovenTombstone):
                 self._attempts[hint] = self._attempts.get(hint, 0) + 1
             log.warning("hint %s was not delivered to %s: %s", hint.place, hint.mirror, error)
-            return False
-        return True
 
-    async def _quarantine_if_settled(self, hint: _PendingHint) -> bool:
+    async def _quarantine_if_settled(self, hint: _PendingHint) -> None:
         """Quarantine the hint of an original if all mirrors agree on another original.
 
         While they do not, the hint counts as a copy in their settlement.
@@ -255,13 +247,12 @@ class HintedHandoff:
                 stored = VersionFiles(original.photo_version, digests).original
                 found.add((stored, digests[stored] if stored else ""))
             if len(found) > 1 or "" in {digest for _, digest in found}:
-                return False
+                return
             await self._nodes[hint.holder].quarantine(hint.place, digest=hint.files[-1].digest)
         except NodeError as error:
             log.warning("hint %s was not settled: %s", hint.place, error)
-            return False
-        log.error("hint %s was quarantined: all mirrors have another original", hint.place)
-        return True
+        else:
+            log.error("hint %s was quarantined: all mirrors have another original", hint.place)
 
     def _is_paused(self, hint: _PendingHint) -> bool:
         """Return True if the mirror has the tombstone in memory, and a retry is not due."""

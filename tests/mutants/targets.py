@@ -58,6 +58,14 @@ LIFECYCLE = (
     f"{MASTER}/caches/test_purging.py",
 )
 PLANS = tuple(f"{MASTER}/repair/test_{name}.py" for name in ("tasks", "plan", "executed_plans"))
+REPAIRED = (
+    *(
+        f"{MASTER}/repair/test_{name}.py"
+        for name in ("settlement", "tombstone_seconds", "unproven_tombstones", "volume_comparison")
+    ),
+    f"{MASTER}/operations/test_waits.py",
+    f"{PROBES}/test_repair.py",
+)
 
 TARGETS = (
     # A URL opens what it was signed for, until it expires.
@@ -134,11 +142,12 @@ TARGETS = (
     Target("storagemaster/repair/plan.py", PLANS, (HISTORIES,)),
     Target("storagemaster/repair/steps.py", PLANS, (HISTORIES,)),
     Target("storagemaster/repair/tasks.py", PLANS, (HISTORIES,)),
-    Target("storagemaster/repair/reconcile.py", (VALUES, *PLANS, HISTORIES), (PROBES,)),
+    Target("storagemaster/repair/reconcile.py", (VALUES, *PLANS, *REPAIRED, HISTORIES), (PROBES,)),
     Target(
         "storagemaster/repair/hinted_handoff.py",
         (
             VALUES,
+            f"{MASTER}/repair/test_hint_deliveries.py",
             HISTORIES,
             f"{MASTER}/repair/test_bundled_hints.py",
             f"{MASTER}/repair/test_hinted_handoff.py",
