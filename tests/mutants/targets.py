@@ -59,6 +59,7 @@ LIFECYCLE = (
 )
 PLANS = tuple(f"{MASTER}/repair/test_{name}.py" for name in ("tasks", "plan", "executed_plans"))
 REPAIRED = (
+    f"{MASTER}/repair/test_applied_plans.py",
     *(
         f"{MASTER}/repair/test_{name}.py"
         for name in ("settlement", "tombstone_seconds", "unproven_tombstones", "volume_comparison")
