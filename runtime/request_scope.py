@@ -4,11 +4,10 @@ One id follows a request from the edge over the storagemaster to the nodes, and 
 to the worker. Tasks that a request starts inherit its scope.
 """
 
-import contextlib
 import re
 import secrets
-from collections.abc import Iterable, Iterator
-from contextvars import ContextVar
+from collections.abc import Iterable
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 
 HEADER = "X-Request-Id"
@@ -73,14 +72,20 @@ def forwarded_headers() -> dict[str, str]:
     return {HEADER: request_id} if request_id else {}
 
 
-@contextlib.contextmanager
-def request_scope(scope: RequestScope) -> Iterator[RequestScope]:
+class request_scope:  # noqa: N801  # used as a function
     """Serve this request until the block exits."""
-    token = _current.set(scope)
-    try:
-        yield scope
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("_scope", "_token")
+
+    def __init__(self, scope: RequestScope) -> None:
+        self._scope = scope
+
+    def __enter__(self) -> RequestScope:
+        self._token: Token[RequestScope | None] = _current.set(self._scope)
+        return self._scope
+
+    def __exit__(self, *failure: object) -> None:
+        _current.reset(self._token)
 
 
 def describe_request(*, caller: str = "", reference: str = "") -> None:
