@@ -17,7 +17,7 @@ from typing import Any
 
 from permission_urls.errors import NoPermission, Unsignable
 from permission_urls.key_source import KeySource
-from permission_urls.keys import KEY_ID_PATTERN
+from permission_urls.keys import KEY_ID_PATTERN, KeyRing
 from permission_urls.purposes import Purpose
 from permission_urls.signing import MAC_PATTERN, KeyedMac, PurposeSigner, PurposeVerifier
 
@@ -96,10 +96,11 @@ def sign_claims(keys: KeySource, kind: ClaimsKind, claims: Mapping[str, Any]) ->
 class ClaimsVerifier:
     """Verifier of one kind of signed claims."""
 
-    __slots__ = ("_keys", "_kind")
+    __slots__ = ("_keys", "_kind", "_source")
 
     def __init__(self, keys: KeySource, kind: ClaimsKind) -> None:
         self._kind = kind
+        self._source = keys
         self._keys = PurposeVerifier.of(keys, kind.purpose)
 
     def verify(self, text: str) -> Mapping[str, Any]:
@@ -112,3 +113,7 @@ class ClaimsVerifier:
         claims = split_claims(text, self._kind.prefix)
         self._keys.check(claims.signed, key_id=claims.key_id, mac=claims.mac)
         return claims.values
+
+    def ring(self) -> KeyRing:
+        """Return the present keys: the same object as long as they do not change."""
+        return self._source.ring(self._kind.purpose)

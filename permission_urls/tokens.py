@@ -29,7 +29,7 @@ from permission_urls.errors import (
 )
 from permission_urls.expiry import EXPIRY_SECONDS_MAX, is_expired
 from permission_urls.key_source import KeySource
-from permission_urls.keys import RandomBytes
+from permission_urls.keys import KeyRing, RandomBytes
 from permission_urls.purposes import Purpose
 from permission_urls.signed_claims import ClaimsKind, ClaimsVerifier, sign_claims
 
@@ -38,6 +38,8 @@ DEFAULT_APPLICATION = "default"
 APPLICATION_PATTERN = "[a-z][a-z0-9-]{0,31}"
 TOKEN_ID_PATTERN = "[0-9a-hjkmnp-tv-z]{8}"  # noqa: S105  # of a public id
 VOLUME_RANGES_MAX = 64
+VERIFIED_MAX = 1000
+"""Number of tokens whose signature a verifier remembers."""
 
 _VOLUME_MAX = 65_535
 _ID_CHARACTERS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -189,15 +191,20 @@ def parse_claims(claims: Mapping[str, Any]) -> Token:
 
 
 class TokenVerifier:
-    """Verifier of tokens. `is_revoked` returns True for the id of a revoked token."""
+    """Verifier of tokens. `is_revoked` returns True for the id of a revoked token.
 
-    __slots__ = ("_claims", "_is_revoked")
+    It remembers the tokens that the present keys have signed, because most requests repeat one.
+    """
+
+    __slots__ = ("_claims", "_is_revoked", "_ring", "_signed")
 
     def __init__(
         self, keys: KeySource, *, is_revoked: Callable[[str], bool] = lambda _: False
     ) -> None:
         self._claims = ClaimsVerifier(keys, TOKEN_KIND)
         self._is_revoked = is_revoked
+        self._ring: KeyRing | None = None
+        self._signed: dict[str, Token] = {}
 
     def verify(self, text: str, *, scope_needed: Scope | None, now_seconds: float) -> Token:
         """Return the token if it is valid now and has the scope, if any is needed.
@@ -207,18 +214,32 @@ class TokenVerifier:
                 with 401.
             WrongScope: The token is valid but lacks the scope; respond with 403.
         """
-        try:
-            token = parse_claims(self._claims.verify(text))
-        except NoPermission as error:
-            raise MalformedToken("malformed token") from error
-        except Forbidden as error:
-            raise BadTokenSignature(error.reason) from error
+        token = self._signed_token(text)
         if self._is_revoked(token.id):
             raise TokenRevoked(f"token {token.id} was revoked")
         if is_expired(token.expiry, now_seconds):
             raise TokenExpired(f"token {token.id} has expired")
         if scope_needed is not None and scope_needed not in token.scopes:
             raise WrongScope(scope_needed)
+        return token
+
+    def _signed_token(self, text: str) -> Token:
+        """Return a token that a present key has signed, whether or not it is valid now."""
+        # The keys can change during the verification below: then the next call forgets all.
+        if (ring := self._claims.ring()) is not self._ring:
+            self._ring, self._signed = ring, {}
+        token = self._signed.get(text)
+        if token is not None:
+            return token
+        try:
+            token = parse_claims(self._claims.verify(text))
+        except NoPermission as error:
+            raise MalformedToken("malformed token") from error
+        except Forbidden as error:
+            raise BadTokenSignature(error.reason) from error
+        if len(self._signed) >= VERIFIED_MAX:
+            self._signed.clear()
+        self._signed[text] = token
         return token
 
 

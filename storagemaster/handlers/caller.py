@@ -15,6 +15,8 @@ from storagemaster.errors import NotAllowed, UnknownVolume
 from storagemaster.photos.photo_urls import UrlGrant
 from volumes.cluster import Application
 
+NO_LIMITS = TokenLimits()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
@@ -47,7 +49,7 @@ class Caller:
     def has_upload_rules(self) -> bool:
         """True if an upload needs more checks than the cluster makes for all."""
         rules = (self.ticket, self.bytes_max, self.formats, self.application_uploads_per_minute)
-        return rules != (None,) * len(rules) or self.limits != TokenLimits()
+        return rules != (None,) * len(rules) or self.limits != NO_LIMITS
 
     @property
     def key_namespace(self) -> str:

@@ -3,6 +3,8 @@
 import base64
 import dataclasses
 import json
+import random
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,6 +23,7 @@ from permission_urls import (
     Unsignable,
     VolumeRange,
     WrongScope,
+    generate_key,
     generate_token_id,
     is_token_id,
     sign_token,
@@ -205,6 +208,35 @@ def test_a_token_has_one_spelling(ring, now):
         for changed in changes - {text}:
             with pytest.raises(InvalidToken):
                 verifier.verify(changed, scope_needed=Scope.READ, now_seconds=now)
+
+
+def test_a_remembered_token_is_refused_without_its_key_or_after_its_end(ring, now):
+    """A verifier remembers only that a key signed the token."""
+    token = dataclasses.replace(PLAIN, expiry=now + 60)
+    text = sign_token(ring, token)
+    rings, revoked = [ring], set()
+    verifier = TokenVerifier(
+        SimpleNamespace(ring=lambda _: rings[-1]), is_revoked=revoked.__contains__
+    )
+
+    def verify(scope=Scope.READ, now=now):
+        return verifier.verify(text, scope_needed=scope, now_seconds=now)
+
+    assert verify() == verify() == token
+    with pytest.raises(WrongScope):
+        verify(Scope.ADMIN)
+    with pytest.raises(TokenExpired):
+        verify(now=now + 61)
+    revoked.add(token.id)
+    with pytest.raises(TokenRevoked):
+        verify()
+    revoked.clear()
+    rotated = ring.with_accepted_key(generate_key("b", random.Random(2).randbytes))
+    rings.append(rotated)
+    assert verify() == token
+    rings.append(rotated.with_signing_key("b").with_retired("a"))
+    with pytest.raises(BadTokenSignature, match="retired key"):
+        verify()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Bugs in permissions."""
 
 import re
+from functools import lru_cache
 
 from permission_urls import Purpose, permission, tokens, verifier
 from permission_urls.errors import BadMac
@@ -60,6 +61,13 @@ def forgets_revocations(patch):
     patch.setattr(tokens.TokenVerifier, "verify", verify_without)
 
 
+def remembers_tokens_past_their_key(patch):
+    """Verify the signature of a text once, whatever becomes of its key."""
+    patch.setattr(
+        tokens.TokenVerifier, "_signed_token", lru_cache(tokens.TokenVerifier._signed_token)
+    )
+
+
 def accepts_tokens_without_an_expiry(patch):
     """Take a token without the claim as one that never expires."""
     patch.setattr(tokens, "_REQUIRED", tokens._REQUIRED - {"expiry"})
@@ -91,6 +99,11 @@ BUGS_OF_PERMISSIONS = (
     PlantedBug(
         what="the revocation of a token is not looked up",
         plant=forgets_revocations,
+        found_by=TOKENS,
+    ),
+    PlantedBug(
+        what="a remembered token outlives its key",
+        plant=remembers_tokens_past_their_key,
         found_by=TOKENS,
     ),
     PlantedBug(
