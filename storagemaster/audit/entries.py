@@ -29,6 +29,8 @@ class Act:
 
 
 _FIELDS = tuple(field.name for field in fields(Act))
+# `json.dumps` makes an encoder for each call with separators.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ class Chain:
             "number": self.number,
             "previous": self._previous,
         }
-        line = json.dumps(entry, separators=(",", ":")).encode()
+        line = _encode(entry).encode()
         self._previous = digest_of(line)
         return line + b"\n"
 

@@ -46,6 +46,8 @@ class PhotoUrls:
         grant: UrlGrant,
     ) -> dict[str, str]:
         """Return a URL by size letter, for every size that a photo of these dimensions gets."""
+        if not (grant.sizes or grant.original):
+            return {}
         sizes = sizes_of(self._cluster.sizes, width=width, height=height)
         letters = [size.letter for size in sizes]
         return self.of_letters(photo_version, letters, original_ext=original_ext, grant=grant)
