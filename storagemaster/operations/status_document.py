@@ -74,9 +74,14 @@ Wait.__doc__ = "Volumes that wait after a fault, and the reason."
 class RepairState(TypedDict):
     """The state of the background repair."""
 
+    volumes_left: int
+    """Volumes that wait for their repair, and the one that is repaired."""
     steps_left: int
+    """Steps left of the volume that is repaired."""
     bytes_left: int
+    """Bytes left to copy of all these volumes."""
     seconds_left: float | None
+    """Time left at the rate so far; null before the first step ends."""
     failed_total: int
     failed: list[FailedStep]
     conflicts: list[Conflict]

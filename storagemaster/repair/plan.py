@@ -12,6 +12,7 @@ settles. It has no steps.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from storagemaster.repair.steps import (
     Conflict,
@@ -67,12 +68,14 @@ def plan_shard(
         if conflict := _conflict_in(photo_version, version):
             conflicts.append(conflict)
         else:
-            steps += _plan_version(
-                Info(photo_version),
-                version,
-                set(listings),
-                complete=complete,
-                cold_tier=cold_tier,
+            steps += _with_fewest_copies(
+                _plan_version(
+                    Info(photo_version),
+                    version,
+                    set(listings),
+                    complete=complete,
+                    cold_tier=cold_tier,
+                )
             )
     steps.sort(key=lambda step: isinstance(step.file, Info))
     return Plan((*tombstone_steps, *steps), tuple(conflicts))
@@ -173,6 +176,13 @@ def _plan_version(
             yield ReplaceSizes(node, info, source, tuple(pulls))
 
 
+def _with_fewest_copies(steps: Iterable[Step]) -> list[Step]:
+    """Return the steps of a version, which is in danger as a whole: an info comes after sizes."""
+    steps = list(steps)
+    fewest = min((step.copies if isinstance(step, Copy) else 1 for step in steps), default=1)
+    return [replace(step, copies=fewest) if isinstance(step, Copy) else step for step in steps]
+
+
 def _has_undescribed_sizes(version: Mapping[LiveFile, Holders], info: Info) -> bool:
     """Return True if a size is only on mirrors without the info that all mirrors will have."""
     infos = version.get(info, {})
@@ -204,11 +214,12 @@ def _plan_file(
         return
     source = _source(file, holders, version)
     expected = holders[source]
+    copies = sum(listed.digest == expected.digest for listed in holders.values())
     for node in sorted(nodes):
         listed = holders.get(node)
         if listed is None:
             if cold_tier is None or cold_tier.belongs_on(node, file):
-                yield Copy(node, file, source, expected.digest, expected.bytes)
+                yield Copy(node, file, source, expected.digest, expected.bytes, copies)
         elif not listed.digest:
             yield RestoreDigest(node, file, expected.digest)
         elif listed.digest != expected.digest:

@@ -18,8 +18,9 @@ from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.mirrors.mirroring import pull_seconds
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.settling import Settling
+from storagemaster.repair.danger import by_danger
 from storagemaster.repair.lost_digests import digest_elsewhere
-from storagemaster.repair.plan import plan_shard
+from storagemaster.repair.progress import RepairProgress
 from storagemaster.repair.settlement import Settlements
 from storagemaster.repair.steps import (
     PHASES,
@@ -33,8 +34,9 @@ from storagemaster.repair.steps import (
     Step,
     WriteTombstone,
 )
-from storagemaster.repair.tasks import Link, RepairProgress, RepairThrottle, Task, group_steps
+from storagemaster.repair.tasks import Link, RepairThrottle, Task, group_steps
 from storagemaster.repair.volume_comparison import VolumeComparison
+from storagemaster.repair.volume_plan import VolumePlan, VolumePlanner
 from storagenode.protocol.errors import (
     Gone,
     NodeError,
@@ -55,22 +57,12 @@ CYCLE_SECONDS = 15.0
 # Passes of a cycle with many volumes. Each pass sends one request to each node that it concerns.
 PASSES_PER_CYCLE = 30
 TASKS_AT_ONCE = 8
-SHARDS_AT_ONCE = 64
 # Time that a failing disk needs to write one small file.
 FILE_SECONDS = 0.1
 ATTEMPTS_MAX = 5
 # A full disk, an unreachable node, and a tombstone that an operator has to remove: retry without
 # limit.
 NOT_OF_THE_FILE = (StoreNotWritable, SourceUnreachable, Unreachable, UnprovenTombstone)
-
-
-@dataclass(frozen=True, slots=True)
-class VolumePlan:
-    """The plan that makes the mirrors of a volume equal, and the unreachable mirrors."""
-
-    volume: VolumeId
-    plan: Plan
-    unreachable: tuple[NodeId, ...]
 
 
 @dataclass(slots=True)
@@ -80,6 +72,8 @@ class RepairReport:
     done: int = 0
     copied_bytes: int = 0
     failed: dict[Step, str] = field(default_factory=dict)
+    broken_links: dict[Link, NodeError] = field(default_factory=dict)
+    """The links that failed: each further attempt would cost a timeout."""
 
 
 class Reconciler:
@@ -99,6 +93,7 @@ class Reconciler:
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
         self.comparison = VolumeComparison(mirrors)
+        self._planner = VolumePlanner(mirrors, self.comparison)
         self._tombstone_delivery = tombstone_delivery
         self._settling = settling
         self._seen_fault = 0
@@ -133,15 +128,41 @@ class Reconciler:
         await self._reconcile_some(some)
 
     async def _reconcile_some(self, volumes: Sequence[VolumeId]) -> None:
+        """Repair the volumes that differ, those with the fewest copies first.
+
+        Volumes that a fault touches meanwhile join them.
+        """
+        waiting = by_danger(await self._find_unequal(volumes), self.comparison.copies_of)
+        repaired: set[VolumeId] = set()
+        while waiting:
+            self._begin(waiting)
+            repaired.add(waiting[0])
+            await self.reconcile(waiting.pop(0))
+            touched = self._touched()
+            if fresh := [volume for volume in touched if volume not in repaired]:
+                joined = dict.fromkeys([*waiting, *await self._find_unequal(fresh)])
+                waiting = by_danger(joined, self.comparison.copies_of)
+            if len(fresh) < len(touched):
+                # The next call repairs them again; a node that fails all the time delays no other.
+                self._seen_fault = 0
+
+    async def _find_unequal(self, volumes: Sequence[VolumeId]) -> list[VolumeId]:
+        """Return the volumes that differ, and record the comparison of the others."""
         begun = self._settling.begin()
         equal = await self.comparison.find_equal(volumes)
         for volume in equal:
             self.forget_failures(volume)
             self.conflicts.pop(volume, None)
             self._settling.record_comparison(self._cluster.volumes[volume], begun=begun)
-        for volume in volumes:
-            if volume not in equal:
-                await self.reconcile(volume)
+        return [volume for volume in volumes if volume not in equal]
+
+    def _begin(self, waiting: Sequence[VolumeId]) -> None:
+        """Begin the progress of the first of the volumes that wait."""
+        self.progress.begin_volume(
+            now_seconds=self._now_seconds(),
+            volumes_left=len(waiting),
+            waiting_bytes=sum(map(self.comparison.missing_bytes_of, waiting[1:])),
+        )
 
     def _touched(self) -> list[VolumeId]:
         """Return the volumes whose mirrors are up again and were not compared since."""
@@ -160,20 +181,38 @@ class Reconciler:
 
     async def reconcile(self, volume: VolumeId, *, unthrottled: bool = False) -> RepairReport:
         """Compare one volume and repair it. An operator's request runs `unthrottled`."""
+        if not self.progress.volumes_left:
+            self._begin([volume])
         begun = self._settling.begin()
-        found = await self.plan(volume)
-        if not found.unreachable:
-            self.forget_failures(volume, keep=found.plan.steps)
-        report = await self.apply(found.plan, unthrottled=unthrottled)
-        self.conflicts[volume] = await self.settlements.settle_all(found.plan.conflicts)
-        report.done += len(found.plan.conflicts) - len(self.conflicts[volume])
-        # The next pass compares files whose digests were restored, and originals that were settled.
-        restored = sum(isinstance(step, RestoreDigest) for step in found.plan.steps)
+        report = RepairReport()
+        planned_again: set[Step] = set()
+        unsettled: list[Conflict] = []
+        unreachable: tuple[NodeId, ...] = ()
+        unfinished = 0
+        try:
+            async for part in self._planner.parts(volume):
+                planned_again.update(step for step in part.plan.steps if step in self._failed)
+                # The next pass compares files whose digests were restored, and settled originals.
+                unfinished += sum(isinstance(step, RestoreDigest) for step in part.plan.steps)
+                unfinished += len(part.plan.conflicts)
+                self.progress.plan(
+                    part.plan.steps, shards=part.shards, shards_left=part.shards_left
+                )
+                await self.apply(part.plan, report, unthrottled=unthrottled)
+                left = await self.settlements.settle_all(part.plan.conflicts)
+                report.done += len(part.plan.conflicts) - len(left)
+                unsettled += left
+                unreachable = part.unreachable
+        finally:
+            self.progress.end_volume()
+        if not unreachable:
+            self.forget_failures(volume, keep={*planned_again, *report.failed})
+        self.conflicts[volume] = tuple(unsettled)
         self._settling.record_comparison(
             self._cluster.volumes[volume],
             begun=begun,
-            unreachable=found.unreachable,
-            failed_steps=len(report.failed) or restored or len(found.plan.conflicts),
+            unreachable=unreachable,
+            failed_steps=len(report.failed) or unfinished,
         )
         if report.done or report.failed:
             log.info(
@@ -202,46 +241,32 @@ class Reconciler:
 
     async def plan(self, volume: VolumeId, *, after_recall: bool = False) -> VolumePlan:
         """Return the plan that makes the mirrors equal, now or after a recall; change nothing."""
-        mirrors = self._cluster.volumes[volume].mirrors
-        cold_tier = None if after_recall else self._fleet.cold_tier_of(volume)
-        unequal, known = await self.comparison.unequal_shards(volume, mirrors, cold_tier)
-        shards = sorted(unequal)
-        steps: list[Step] = []
-        conflicts: list[Conflict] = []
-        for start in range(0, len(shards), SHARDS_AT_ONCE):
-            some = shards[start : start + SHARDS_AT_ONCE]
-            listed = await self.comparison.list_shards(volume, some, known)
-            known = list(listed)
-            for shard in some:
-                listings = {node: by_shard[shard] for node, by_shard in listed.items()}
-                complete = len(known) == len(mirrors)
-                plan = plan_shard(volume, listings, complete=complete, cold_tier=cold_tier)
-                steps += plan.steps
-                conflicts += plan.conflicts
-        unreachable = tuple(node for node in mirrors if node not in known)
-        return VolumePlan(volume, Plan(tuple(steps), tuple(conflicts)), unreachable)
+        return await self._planner.plan(volume, after_recall=after_recall)
 
-    async def apply(self, plan: Plan, *, unthrottled: bool = False) -> RepairReport:
-        """Apply the steps of a plan: tombstones first, infos last, everything else between."""
-        report = RepairReport()
+    async def apply(
+        self, plan: Plan, report: RepairReport | None = None, *, unthrottled: bool = False
+    ) -> RepairReport:
+        """Apply the steps of a plan: tombstones first, infos last, everything else between.
+
+        Steps that the report of an earlier part has as failed are not tried again.
+        """
+        report = RepairReport() if report is None else report
         gate = asyncio.Semaphore(TASKS_AT_ONCE)
-        broken_links: dict[Link, NodeError] = {}
 
         async def one(task: Task) -> None:
             async with gate:
                 if not unthrottled:
                     await self._throttle.acquire(task)
-                await self._try(task, report, broken_links)
+                await self._try(task, report)
                 self.progress.count(task)
 
         given_up = self.given_up
-        waiting = [step for step in plan.steps if step not in given_up]
         report.failed |= {
             step: f"not retried after {ATTEMPTS_MAX} failed attempts: {given_up[step]}"
             for step in plan.steps
             if step in given_up
         }
-        self.progress = RepairProgress.start(waiting, now_seconds=self._now_seconds())
+        waiting = [step for step in plan.steps if step not in report.failed]
         if any(isinstance(step, RestoreDigest) and step.is_sole_copy for step in waiting):
             await self._fleet.poll()  # refreshes the counts of hints
         for is_in_phase in PHASES:
@@ -249,19 +274,17 @@ class Reconciler:
             await asyncio.gather(*(one(task) for task in tasks))
         return report
 
-    async def _try(
-        self, task: Task, report: RepairReport, broken_links: dict[Link, NodeError]
-    ) -> None:
+    async def _try(self, task: Task, report: RepairReport) -> None:
         """Run a task, unless its link failed in this pass: each attempt costs a timeout."""
         try:
-            if task.link and task.link in broken_links:
-                raise broken_links[task.link]
+            if task.link and task.link in report.broken_links:
+                raise report.broken_links[task.link]
             outcomes = await self._run(task)
         except NodeError as error:
             if isinstance(error, Unreachable):
                 self._fleet.mark_down(task.node, str(error))
             elif isinstance(error, SourceUnreachable) and task.link:
-                broken_links[task.link] = error
+                report.broken_links[task.link] = error
             outcomes = [error] * len(task.steps)
         for step, outcome in zip(task.steps, outcomes, strict=True):
             self._record(step, outcome, report)

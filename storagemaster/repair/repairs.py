@@ -6,7 +6,7 @@ from typing import Any
 
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.strays import find_strays
-from storagemaster.repair.reconcile import Reconciler, VolumePlan
+from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.steps import (
     Conflict,
     Copy,
@@ -17,6 +17,7 @@ from storagemaster.repair.steps import (
     Step,
     WriteTombstone,
 )
+from storagemaster.repair.volume_plan import VolumePlan
 from volumes.photo_path import VolumeId, render_path
 
 # The second round compares a file that had no digest, and the third copies it.
@@ -92,8 +93,9 @@ def state_document(reconcile: Reconciler, *, now_seconds: float) -> dict[str, An
     """Return the progress of the running repair, the failed steps, and the conflicts."""
     progress, given_up = reconcile.progress, reconcile.given_up
     return {
-        "steps_left": progress.steps_total - progress.steps,
-        "bytes_left": progress.bytes_total - progress.bytes,
+        "volumes_left": progress.volumes_left,
+        "steps_left": progress.steps_left,
+        "bytes_left": progress.bytes_left,
         "seconds_left": progress.seconds_left(now_seconds=now_seconds),
         "failed_total": len(given_up),
         "failed": _failed_documents(dict(itertools.islice(given_up.items(), FAILED_SHOWN_MAX))),

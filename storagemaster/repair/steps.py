@@ -1,7 +1,7 @@
 """Steps of a repair: the action that one mirror takes, and the source that it copies from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from volumes.cluster import NodeId
@@ -35,6 +35,8 @@ class Copy:
     source: NodeId
     digest: str
     size_bytes: int
+    copies: int = field(default=1, compare=False)
+    """Good copies of the version's file that has the fewest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +127,23 @@ class Plan:
     conflicts: tuple[Conflict, ...] = ()
 
     @property
+    def in_danger(self) -> tuple[Step, ...]:
+        """The steps of versions with one copy left, and all steps that do more than copy."""
+        return tuple(step for step in self.steps if _is_in_danger(step))
+
+    @property
+    def not_in_danger(self) -> tuple[Step, ...]:
+        """The other steps."""
+        return tuple(step for step in self.steps if not _is_in_danger(step))
+
+    @property
     def copy_bytes(self) -> int:
         """The bytes that all steps copy."""
         return sum(step.size_bytes for step in self.steps)
+
+
+def _is_in_danger(step: Step) -> bool:
+    return not isinstance(step, Copy) or step.copies == 1
 
 
 def _is_info(step: Step) -> bool:

@@ -1,7 +1,7 @@
-"""Tasks of a repair: steps that are one request to a node, their progress and their throttle."""
+"""Tasks of a repair: steps that are one request to a node, and their throttle."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from storagemaster.repair.steps import (
@@ -48,6 +48,11 @@ class Task:
         """The bytes that all steps copy."""
         return sum(step.size_bytes for step in self.steps)
 
+    @property
+    def budget_bytes(self) -> int:
+        """The bytes of the repair budget that the task uses."""
+        return max(self.size_bytes, STEP_BYTES_MIN * len(self.steps))
+
 
 def group_steps(steps: Iterable[Step]) -> list[Task]:
     """Return the steps as tasks in their order, with small copies on one link batched."""
@@ -66,34 +71,6 @@ def group_steps(steps: Iterable[Step]) -> list[Task]:
     return tasks + [Task(tuple(batch)) for batch in open_batches.values() if batch]
 
 
-@dataclass(slots=True)
-class RepairProgress:
-    """Progress of the repair that applies a plan."""
-
-    steps_total: int = 0
-    bytes_total: int = 0
-    steps: int = 0
-    bytes: int = 0
-    started_seconds: float = 0.0
-
-    @classmethod
-    def start(cls, steps: Sequence[Step], *, now_seconds: float) -> "RepairProgress":
-        """Return the progress before the first of these steps."""
-        bytes_total = sum(step.size_bytes for step in steps)
-        return cls(len(steps), bytes_total, started_seconds=now_seconds)
-
-    def count(self, task: Task) -> None:
-        """Count a task that succeeded or failed."""
-        self.steps += len(task.steps)
-        self.bytes += task.size_bytes
-
-    def seconds_left(self, *, now_seconds: float) -> float | None:
-        """Return the remaining seconds at the pace so far, or None before the first step ends."""
-        if not self.steps:
-            return None if self.steps_total else 0.0
-        return (now_seconds - self.started_seconds) * (self.steps_total - self.steps) / self.steps
-
-
 class RepairThrottle:
     """Rate limiter for background repair: delays a task until its bytes fit the budget."""
 
@@ -104,9 +81,8 @@ class RepairThrottle:
     async def acquire(self, task: Task) -> None:
         """Wait until the budget allows the task to begin."""
         now = asyncio.get_running_loop().time()
-        cost_bytes = max(task.size_bytes, STEP_BYTES_MIN * len(task.steps))
         earliest = now - BURST_SECONDS_MAX
         begins = max(self._free_at if self._free_at is not None else earliest, earliest)
-        self._free_at = begins + cost_bytes / self._bytes_per_second
+        self._free_at = begins + task.budget_bytes / self._bytes_per_second
         if begins > now:
             await asyncio.sleep(begins - now)

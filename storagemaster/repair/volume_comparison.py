@@ -45,6 +45,16 @@ class VolumeComparison:
         reported = dict(zip(by_node, found, strict=True))
         return {volume for volume in volumes if self._is_equal(volume, reported)}
 
+    def copies_of(self, volume: VolumeId) -> int:
+        """Return the number of mirrors with all photos of a volume, as they last reported."""
+        photos = [each.photos for each in self.contents.of(volume).values()]
+        return photos.count(max(photos, default=0))
+
+    def missing_bytes_of(self, volume: VolumeId) -> int:
+        """Return the bytes that mirrors of a volume lack, as they last reported."""
+        found = [each.bytes for each in self.contents.of(volume).values()]
+        return sum(max(found) - each for each in found)
+
     async def _summaries(
         self, node: NodeId, volumes: Sequence[VolumeId]
     ) -> dict[VolumeId, VolumeSummary]:

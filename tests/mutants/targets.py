@@ -57,13 +57,17 @@ LIFECYCLE = (
     f"{MASTER}/lifecycle/test_deletes.py",
     f"{MASTER}/caches/test_purging.py",
 )
-PLANS = tuple(f"{MASTER}/repair/test_{name}.py" for name in ("tasks", "plan", "executed_plans"))
+PLANS = tuple(
+    f"{MASTER}/repair/test_{name}.py"
+    for name in ("tasks", "plan", "executed_plans", "volume_plan", "progress")
+)
 REPAIRED = (
     f"{MASTER}/repair/test_applied_plans.py",
     *(
         f"{MASTER}/repair/test_{name}.py"
         for name in ("settlement", "tombstone_seconds", "unproven_tombstones", "volume_comparison")
     ),
+    f"{MASTER}/repair/test_danger_first.py",
     f"{MASTER}/operations/test_waits.py",
     f"{PROBES}/test_repair.py",
 )
@@ -143,6 +147,8 @@ TARGETS = (
     Target("storagemaster/repair/plan.py", PLANS, (HISTORIES,)),
     Target("storagemaster/repair/steps.py", PLANS, (HISTORIES,)),
     Target("storagemaster/repair/tasks.py", PLANS, (HISTORIES,)),
+    Target("storagemaster/repair/volume_plan.py", PLANS, (HISTORIES,)),
+    Target("storagemaster/repair/progress.py", PLANS, (HISTORIES,)),
     Target("storagemaster/repair/reconcile.py", (VALUES, *PLANS, *REPAIRED, HISTORIES), (PROBES,)),
     Target(
         "storagemaster/repair/hinted_handoff.py",

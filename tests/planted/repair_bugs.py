@@ -3,7 +3,7 @@
 import contextlib
 
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
-from storagemaster.repair import hinted_handoff, plan, reconcile, settlement
+from storagemaster.repair import hinted_handoff, plan, reconcile, settlement, volume_plan
 from storagemaster.repair.hinted_handoff import HintedHandoff
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.steps import Plan, WriteTombstone
@@ -15,7 +15,7 @@ from volumes.photo_path import PhotoTombstone, VersionTombstone, parse_name
 
 def deletes_what_a_mirror_lacks(patch):
     """Plan a tombstone for each file that a mirror lacks."""
-    plan_shard = reconcile.plan_shard
+    plan_shard = volume_plan.plan_shard
 
     def plan(volume, listings, **known):
         found = plan_shard(volume, listings, **known)
@@ -36,7 +36,7 @@ def deletes_what_a_mirror_lacks(patch):
     async def seconds_of(*_):
         return 0
 
-    patch.setattr(reconcile, "plan_shard", plan)
+    patch.setattr(volume_plan, "plan_shard", plan)
     patch.setattr(TombstoneDelivery, "seconds_of", seconds_of)
 
 

@@ -1,6 +1,8 @@
 """The state of a cluster as tables: colos and nodes, volumes, queues, and edges."""
 
+import math
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from rich import filesize
 from rich.console import Group, RenderableType
@@ -22,6 +24,7 @@ def status_view(document: Document, warnings: Sequence[str]) -> RenderableType:
         "",
         Text(f"Photos: {_describe_contents(document['volumes'])}"),
         Text(f"Pending hints: {document['pending_hints']}"),
+        Text(f"Repair: {_describe_repair(document['repair'])}"),
         Text(f"Queues: {_describe_queues(document['queues'])}"),
     ]
     if not document["tls"]["internal"]:
@@ -85,6 +88,17 @@ def _describe_contents(volumes: Sequence[Document]) -> str:
     if None in photos:
         return "not known until all volumes are compared"
     return f"{sum(photos):,}, {_bytes(sum(size))} on each mirror"
+
+
+def _describe_repair(repair: Document) -> str:
+    """Return what the background repair has left, and the time that it takes at its own rate."""
+    if not (repair["steps_left"] or repair["bytes_left"]):
+        return "nothing to copy"
+    volumes, seconds = repair["volumes_left"], repair["seconds_left"]
+    left = f"{volumes} volume{'' if volumes == 1 else 's'} left, {_bytes(repair['bytes_left'])}"
+    if seconds is None:
+        return f"{left}, time not known yet"
+    return f"{left}, about {timedelta(seconds=math.ceil(seconds))}"
 
 
 def _volume_state(volume: Document) -> str:

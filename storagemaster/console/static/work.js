@@ -85,7 +85,7 @@ function repairView({ repair, waits }) {
   const shown = [];
   const isBusy = repair.steps_left > 0;
   if (isBusy) {
-    shown.push(figures(["Steps left", number(repair.steps_left)], ["Bytes left", bytes(repair.bytes_left)], ["Time left", duration(repair.seconds_left)]));
+    shown.push(figures(["Volumes left", number(repair.volumes_left)], ["Steps left", number(repair.steps_left)], ["Bytes left", bytes(repair.bytes_left)], ["Time left", duration(repair.seconds_left)]));
   }
   for (const wait of waits) {
     shown.push(h("p", {}, badge("busy", `${wait.volumes.length > 8 ? count(wait.volumes.length, "volume") : `Volume ${wait.volumes.join(", ")}`}: ${wait.for}`)));

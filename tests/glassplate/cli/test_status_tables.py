@@ -45,6 +45,12 @@ def _document():
         ],
         "pending_hints": 123_456,
         "tls": {"internal": False},
+        "repair": {
+            "volumes_left": 12_345,
+            "steps_left": 999_999,
+            "bytes_left": 999_900_000_000,
+            "seconds_left": 1_234_567.8,
+        },
         "queues": {"new": 123_456, "retry": 123_456, "regenerate": 123_456},
         "edges": [
             {"id": "east-nginx", "colo": "east", "kind": "nginx", "up": True, "purge_up": True},
@@ -59,8 +65,8 @@ def test_nothing_folds_at_80_columns(document):
     Console(file=file, width=80).print(status_view(document, ["edge varnish is down"]))
     lines = [line.rstrip() for line in file.getvalue().splitlines()]
     assert max(map(len, lines)) <= 80
-    # Five titles and headings, four nodes, two volumes, three counts, TLS, two edges, a warning.
-    assert len(list(filter(None, lines))) == 17
+    # Five titles and headings, four nodes, two volumes, four counts, TLS, two edges, a warning.
+    assert len(list(filter(None, lines))) == 18
     assert "Photos: 3,000,000, 7.5 GB on each mirror" in lines
     assert sum("offloaded to cold-1" in line and line.endswith("(down)") for line in lines) == 2
     assert lines[-1] == "! edge varnish is down"
@@ -72,6 +78,24 @@ def test_photos_are_not_counted_before_all_volumes_are_compared(document):
     file = io.StringIO()
     Console(file=file, width=80).print(status_view(document, []))
     assert "Photos: not known until all volumes are compared" in file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("repair", "shown"),
+    [
+        ((0, 0, 0, 0.0), "Repair: nothing to copy"),
+        ((1, 5, 2_000, None), "Repair: 1 volume left, 2.0 kB, time not known yet"),
+        ((3, 5, 2_000_000, 61.2), "Repair: 3 volumes left, 2.0 MB, about 0:01:02"),
+        ((12, 5, 0, 90_000.0), "Repair: 12 volumes left, 0 bytes, about 1 day, 1:00:00"),
+    ],
+)
+def test_the_repair_has_what_is_left_and_how_long_it_takes(document, repair, shown):
+    """The time follows from the repair's own rate, once it has one."""
+    names = ("volumes_left", "steps_left", "bytes_left", "seconds_left")
+    document["repair"] = dict(zip(names, repair, strict=True))
+    file = io.StringIO()
+    Console(file=file, width=80).print(status_view(document, []))
+    assert shown in [line.rstrip() for line in file.getvalue().splitlines()]
 
 
 def test_a_healthy_cluster_is_reported(document):

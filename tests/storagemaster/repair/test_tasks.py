@@ -1,4 +1,4 @@
-"""Steps in phases, tasks of small copies, their progress, and their throttle."""
+"""Steps in phases, tasks of small copies, and their throttle."""
 
 import asyncio
 
@@ -16,7 +16,6 @@ from storagemaster.repair.steps import (
 )
 from storagemaster.repair.tasks import (
     STEP_BYTES_MIN,
-    RepairProgress,
     RepairThrottle,
     Task,
     group_steps,
@@ -101,22 +100,6 @@ def test_a_batch_has_a_maximum_of_files_and_of_bytes():
     assert sum(full) == BATCH_BYTES_MAX
     assert sizes_of([copy(each) for each in full]) == [full]
     assert sizes_of([copy(each) for each in (*full, 1, 2)]) == [full, [1, 2]]
-
-
-def test_progress_counts_steps_and_bytes():
-    """The remaining time follows from the pace so far."""
-    steps = [copy(10), copy(20), copy(30), TOMBSTONE]
-    progress = RepairProgress.start(steps, now_seconds=100.0)
-    assert (progress.steps_total, progress.bytes_total) == (4, 60)
-    assert progress.seconds_left(now_seconds=101.0) is None
-    progress.count(Task((steps[0], steps[1])))
-    assert (progress.steps, progress.bytes) == (2, 30)
-    assert progress.seconds_left(now_seconds=106.0) == 6.0
-    progress.count(Task((steps[2],)))
-    assert progress.seconds_left(now_seconds=112.0) == 4.0
-    nothing = RepairProgress()
-    assert nothing == RepairProgress.start([], now_seconds=0.0)
-    assert nothing.seconds_left(now_seconds=5.0) == 0.0
 
 
 def begin_times(tasks, *, bytes_per_second, pauses=()):

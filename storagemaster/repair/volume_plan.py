@@ -1,0 +1,127 @@
+"""Repair plan of a volume, in parts of a few shards: what has one copy left comes first.
+
+A part is applied before the next one is planned. So memory never has the plan of a whole volume,
+and no plan is older than the part before it.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+
+from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.repair.plan import plan_shard
+from storagemaster.repair.steps import Plan
+from storagemaster.repair.volume_comparison import VolumeComparison
+from volumes.cluster import NodeId
+from volumes.cold_tier import ColdTier
+from volumes.photo_path import VolumeId
+
+SHARDS_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class VolumePlan:
+    """Steps that make mirrors of a volume equal, and the mirrors that were not reached so far."""
+
+    volume: VolumeId
+    plan: Plan
+    unreachable: tuple[NodeId, ...]
+    shards: int = 0
+    """Number of planned shards."""
+    shards_left: int = 0
+    """Number of shards that later parts plan, as far as it is known."""
+
+
+class VolumePlanner:
+    """Plans of volumes, from the listings of their mirrors."""
+
+    def __init__(self, mirrors: Mirrors, comparison: VolumeComparison) -> None:
+        self._cluster = mirrors.cluster
+        self._fleet = mirrors.fleet
+        self._comparison = comparison
+
+    async def plan(self, volume: VolumeId, *, after_recall: bool = False) -> VolumePlan:
+        """Return the whole plan of a volume, now or after a recall."""
+        cold_tier = None if after_recall else self._fleet.cold_tier_of(volume)
+        shards, known = await self._unequal_shards(volume, cold_tier)
+        plans: list[Plan] = []
+        for some in _parts(shards):
+            more, known = await self._plan_shards(volume, some, known, cold_tier)
+            plans += more.values()
+        return self._volume_plan(volume, plans, known)
+
+    async def parts(self, volume: VolumeId) -> AsyncIterator[VolumePlan]:
+        """Yield the plan of a volume in parts: what is in danger in all shards, then all others.
+
+        The caller applies each part before it takes the next one. There is at least one part.
+        """
+        cold_tier = self._fleet.cold_tier_of(volume)
+        shards, known = await self._unequal_shards(volume, cold_tier)
+        later: list[str] = []
+        left = len(shards)
+        for some in _parts(shards) or [[]]:
+            plans, known = await self._plan_shards(volume, some, known, cold_tier)
+            later += [shard for shard, plan in plans.items() if plan.not_in_danger]
+            left -= len(some)
+            endangered = [Plan(plan.in_danger, plan.conflicts) for plan in plans.values()]
+            yield self._volume_plan(
+                volume, endangered, known, shards=len(some), shards_left=left + len(later)
+            )
+        left = len(later)
+        for some in _parts(later):
+            plans, known = await self._plan_shards(volume, some, known, cold_tier)
+            left -= len(some)
+            # The first parts have settled the conflicts.
+            steps = [Plan(plan.steps) for plan in plans.values()]
+            yield self._volume_plan(volume, steps, known, shards=len(some), shards_left=left)
+
+    async def _unequal_shards(
+        self, volume: VolumeId, cold_tier: ColdTier | None
+    ) -> tuple[list[str], list[NodeId]]:
+        mirrors = self._cluster.volumes[volume].mirrors
+        shards, known = await self._comparison.unequal_shards(volume, mirrors, cold_tier)
+        return sorted(shards), known
+
+    async def _plan_shards(
+        self,
+        volume: VolumeId,
+        shards: Sequence[str],
+        known: list[NodeId],
+        cold_tier: ColdTier | None,
+    ) -> tuple[dict[str, Plan], list[NodeId]]:
+        """Return the plan of each shard, and the mirrors whose listings it is from."""
+        if not shards:
+            return {}, known
+        listed = await self._comparison.list_shards(volume, shards, known)
+        complete = len(listed) == len(self._cluster.volumes[volume].mirrors)
+        plans = {
+            shard: plan_shard(
+                volume,
+                {node: by_shard[shard] for node, by_shard in listed.items()},
+                complete=complete,
+                cold_tier=cold_tier,
+            )
+            for shard in shards
+        }
+        return plans, list(listed)
+
+    def _volume_plan(
+        self,
+        volume: VolumeId,
+        plans: Iterable[Plan],
+        known: Sequence[NodeId],
+        *,
+        shards: int = 0,
+        shards_left: int = 0,
+    ) -> VolumePlan:
+        plans = list(plans)
+        joined = Plan(
+            tuple(step for plan in plans for step in plan.steps),
+            tuple(conflict for plan in plans for conflict in plan.conflicts),
+        )
+        mirrors = self._cluster.volumes[volume].mirrors
+        unreachable = tuple(node for node in mirrors if node not in known)
+        return VolumePlan(volume, joined, unreachable, shards, shards_left)
+
+
+def _parts(shards: Sequence[str]) -> list[Sequence[str]]:
+    return [shards[at : at + SHARDS_AT_ONCE] for at in range(0, len(shards), SHARDS_AT_ONCE)]
