@@ -18,16 +18,8 @@ from glassplate.markup.info import Info
 from glassplate.session.loop_thread import LoopThread
 from glassplate.session.retries import Retries, Timeouts
 from glassplate.session.signing import TICKET_BYTES_MAX
+from storagemaster import wire
 from storagemaster.known_wire import KnownPhoto
-from storagemaster.wire import (
-    AUDIT_ENTRIES,
-    PAGE_PHOTOS_MAX,
-    Deletion,
-    PhotoPage,
-    PhotoStatus,
-    Receipt,
-    Revocation,
-)
 from volumes.photo_path import PhotoVersion
 from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, Size
 
@@ -142,7 +134,7 @@ class Client:
         idempotency_key: str | None = None,
         sha256: str | None = None,
         on_progress: "Progress | None" = None,
-    ) -> Receipt:
+    ) -> wire.Receipt:
         """Upload a photo: a path, bytes, or chunks of `length` bytes in total."""
         return self._call(
             self._client.put(
@@ -180,11 +172,11 @@ class Client:
             self._client.download(photo, path, size, overwrite=overwrite, on_progress=on_progress)
         )
 
-    def info(self, reference: str | PhotoVersion) -> PhotoStatus:
+    def info(self, reference: str | PhotoVersion) -> wire.PhotoStatus:
         """Return the state of a photo version (pending, ready, or failed) and its URLs."""
         return self._call(self._client.info(reference))
 
-    def infos(self, references: Sequence[str | PhotoVersion]) -> list[PhotoStatus]:
+    def infos(self, references: Sequence[str | PhotoVersion]) -> list[wire.PhotoStatus]:
         """Return the states of many photo versions, in order, including `gone` and `unknown`."""
         return self._call(self._client.infos(references))
 
@@ -193,12 +185,12 @@ class Client:
         return self._call(self._client.known(digests))
 
     def list_photos(
-        self, volume: int, *, after: str | None = None, limit: int = PAGE_PHOTOS_MAX
-    ) -> PhotoPage:
+        self, volume: int, *, after: str | None = None, limit: int = wire.PAGE_PHOTOS_MAX
+    ) -> wire.PhotoPage:
         """Return up to `limit` photo versions of a volume that are stored and not deleted."""
         return self._call(self._client.list_photos(volume, after=after, limit=limit))
 
-    def pages(self, volume: int) -> Iterator[PhotoPage]:
+    def pages(self, volume: int) -> Iterator[wire.PhotoPage]:
         """Yield all pages of a volume's photos."""
         after: str | None = None
         while True:
@@ -210,15 +202,19 @@ class Client:
 
     def wait_until_ready(
         self, reference: str | PhotoVersion, timeout_seconds: float = 60
-    ) -> PhotoStatus:
+    ) -> wire.PhotoStatus:
         """Wait until every size of a photo version is made."""
         return self._call(self._client.wait_until_ready(reference, timeout_seconds))
 
-    def delete(self, reference: str | PhotoVersion) -> Deletion:
+    def delete(self, reference: str | PhotoVersion) -> wire.Deletion:
         """Delete VOLUME/PHOTO/VERSION, or all versions of VOLUME/PHOTO, permanently."""
         return self._call(self._client.delete(reference))
 
-    def revoke(self, reference: str | PhotoVersion) -> Revocation:
+    def erase(self, reference: str | PhotoVersion) -> dict[str, Any]:
+        """Delete as `delete` does, and remove the bytes from the trash of every node."""
+        return self._call(self._client.erase(reference))
+
+    def revoke(self, reference: str | PhotoVersion) -> wire.Revocation:
         """Give a photo a new version with new URLs, and invalidate the old ones."""
         return self._call(self._client.revoke(reference))
 
@@ -234,7 +230,7 @@ class Client:
         """Make the mirrors of a volume equal, and return the result."""
         return self._call(self._client.repair(volume))
 
-    def undelete(self, reference: str | PhotoVersion) -> Receipt:
+    def undelete(self, reference: str | PhotoVersion) -> wire.Receipt:
         """Restore the deleted photo VOLUME/PHOTO from the trash, as a new photo."""
         return self._call(self._client.undelete(reference))
 
@@ -267,7 +263,7 @@ class Client:
         act: str | None = None,
         caller: str | None = None,
         photo: str | None = None,
-        limit: int = AUDIT_ENTRIES,
+        limit: int = wire.AUDIT_ENTRIES,
         verify: bool = False,
     ) -> dict[str, Any]:
         """Return entries of the audit log, the latest first; days are YYYY-MM-DD, in UTC."""
@@ -296,7 +292,7 @@ class Client:
 
     def srcset(
         self,
-        photo: str | PhotoVersion | PhotoStatus,
+        photo: str | PhotoVersion | wire.PhotoStatus,
         info: Info | Mapping[str, Any] | None = None,
         *,
         sizes: str = "100vw",
@@ -308,7 +304,7 @@ class Client:
 
     def picture(
         self,
-        photo: str | PhotoVersion | PhotoStatus,
+        photo: str | PhotoVersion | wire.PhotoStatus,
         info: Info | Mapping[str, Any] | None = None,
         *,
         alt: str,

@@ -271,6 +271,19 @@ class Client(Signing, Lookups, Operations):
         route = wire.DELETE_PHOTO if target.version is None else wire.DELETE_VERSION
         return await self._opened().request(route, wire.parse_deletion, asdict(target))
 
+    async def erase(self, reference: str | PhotoVersion) -> dict[str, Any]:
+        """Delete as `delete` does, and remove the bytes from the trash of every node.
+
+        Return a signed proof: what was removed, and what could not be reached. It is safe to
+        repeat.
+
+        Raises:
+            NotFound: The photo does not exist.
+        """
+        target = parse_reference(reference)
+        route = wire.ERASE_PHOTO if target.version is None else wire.ERASE_VERSION
+        return await self._opened().request(route, dict, asdict(target))
+
     async def revoke(self, reference: str | PhotoVersion) -> Revocation:
         """Give a photo a new version with new URLs, and invalidate the old ones.
 

@@ -49,6 +49,7 @@ from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.jobs.sweep import PASS_SECONDS as SWEEP_PASS_SECONDS
 from storagemaster.jobs.sweep import TOUCHED_PASS_SECONDS, Sweep
 from storagemaster.lifecycle.deletes import Deletes
+from storagemaster.lifecycle.erasures import Erasures
 from storagemaster.lifecycle.regeneration import Regeneration
 from storagemaster.lifecycle.relinking import Relinking
 from storagemaster.lifecycle.revokes import Revokes
@@ -218,7 +219,7 @@ def _wire(
         repairs=Repairs(mirrors, reconcile),
         bundles=bundles,
         regeneration=_regenerate_api(mirrors, reads, mirroring, queue, keys),
-        operators=_operator_api(mirrors, uploads, photos, queue, keys, session),
+        operators=_operator_api(mirrors, uploads, photos, deletes, queue, keys, session),
         tiering=TieringApi(Tiering(mirrors)),
         resumable=_resumable_api(mirrors, mirroring, uploads, keys, revoked_tokens),
         description=DescriptionApi(cluster, keys),
@@ -326,6 +327,7 @@ def _operator_api(
     mirrors: Mirrors,
     uploads: Uploads,
     photos: Photos,
+    deletes: Deletes,
     queue: SizesQueue,
     keys: KeySource,
     session: aiohttp.ClientSession,
@@ -333,7 +335,8 @@ def _operator_api(
     responses = ViewerResponses(mirrors.cluster, ReadSigner(keys), session)
     explanations = Explanations(mirrors, photos, queue, responses)
     undeletes, search = Undeletes(mirrors, uploads), PhotoSearch(mirrors)
-    return OperatorApi(undeletes, search, explanations, Scrubs(mirrors), Unfencing(mirrors))
+    erasures, unfencing = Erasures(mirrors, deletes, keys), Unfencing(mirrors)
+    return OperatorApi(undeletes, search, explanations, Scrubs(mirrors), unfencing, erasures)
 
 
 def _revokes(

@@ -92,6 +92,8 @@ LOOKUP = Route("POST", "/photos/info", Scope.READ, BATCH_REQUEST_BYTES_MAX, has_
 PHOTO = Route("GET", "/photos/{volume}/{photo}/{version}", Scope.READ, has_urls=True)
 DELETE_PHOTO = Route("DELETE", "/photos/{volume}/{photo}", Scope.DELETE, act="delete")
 DELETE_VERSION = Route("DELETE", "/photos/{volume}/{photo}/{version}", Scope.DELETE, act="delete")
+ERASE_PHOTO = Route("POST", "/photos/{volume}/{photo}/erase", Scope.DELETE, act="erase")
+ERASE_VERSION = Route("POST", "/photos/{volume}/{photo}/{version}/erase", Scope.DELETE, act="erase")
 REVOKE = Route(
     "POST", "/photos/{volume}/{photo}/{version}/revoke", Scope.DELETE, has_urls=True, act="revoke"
 )

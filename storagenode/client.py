@@ -25,6 +25,7 @@ from storagenode.protocol.recent import RecentPhoto, parse_recent
 from storagenode.transport.audit_requests import AuditRequests
 from storagenode.transport.partial_requests import PartialRequests
 from storagenode.transport.signed_requests import CALL_SECONDS
+from storagenode.transport.trash_requests import LISTING_SECONDS, TrashRequests
 from storagenode.transport.write_batcher import WriteBatcher
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter, render_cold_tier
@@ -39,8 +40,6 @@ from volumes.photo_path import (
     render_stem,
 )
 
-# The node reads a thousand directories and `FILES_PER_REQUEST_MAX` files, perhaps from a cold disk.
-LISTING_SECONDS = 30.0
 # The server of a bucket copies every byte of the original.
 RELINK_SECONDS_MAX = 30.0
 
@@ -52,7 +51,7 @@ async def _ignore() -> None:
     """Do nothing."""
 
 
-class NodeClient(PartialRequests, AuditRequests):
+class NodeClient(PartialRequests, AuditRequests, TrashRequests):
     """Requests to the write port of one node."""
 
     @cached_property
@@ -357,11 +356,6 @@ class NodeClient(PartialRequests, AuditRequests):
         """Return up to `limit` photos that the node stored before another one, latest first."""
         target = routes.RECENT.target({"before": before, "limit": limit})
         return [parse_recent(line) for line in await self._call(target)]
-
-    async def list_trash(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
-        """Return the files of a photo in the trash, the latest day first."""
-        target = routes.LIST_TRASH.target(volume=volume, photo=photo)
-        return wire.parse_trashed(await self._call(target))
 
     @contextlib.asynccontextmanager
     async def stream_trashed(self, file: TrashedFile) -> AsyncIterator[FileStream]:

@@ -16,7 +16,13 @@ from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter
 from volumes.photo_id import PhotoId, Version
-from volumes.photo_path import PhotoFile, PhotoVersion, VolumeId
+from volumes.photo_path import (
+    PhotoFile,
+    PhotoTombstone,
+    PhotoVersion,
+    VersionTombstone,
+    VolumeId,
+)
 
 
 class RootRefused(Exception):
@@ -240,6 +246,13 @@ class StoreOf(Protocol[S]):
         Raises:
             NotFound: The file does not exist.
             Corrupt: The bytes have another digest. The file is quarantined.
+        """
+
+    def erase(self, tombstone: PhotoTombstone | VersionTombstone, *, proof: str) -> list[str]:
+        """Remove a deleted photo from every area, the trash included; return the removed paths.
+
+        Raises:
+            InvalidSignature: The proof is not valid for this tombstone.
         """
 
     def finish_deletes(self) -> None:

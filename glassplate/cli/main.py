@@ -32,6 +32,10 @@ SECTIONS = (
             ),
             LazyCommand("glassplate.cli.commands.rm:rm", "Delete photos permanently."),
             LazyCommand(
+                "glassplate.cli.commands.proof:proof",
+                "Verify proofs that `rm --now` printed.",
+            ),
+            LazyCommand(
                 "glassplate.cli.commands.undelete:undelete", "Restore deleted photos as new photos."
             ),
             LazyCommand("glassplate.cli.commands.revoke:revoke", "Invalidate all URLs of a photo."),

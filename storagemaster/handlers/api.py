@@ -56,8 +56,8 @@ from storagemaster.uploads.waiting import wait_for_sizes
 from volumes.json_text import parse_whole_number
 from volumes.photo_path import parse_volume
 
-# A path segment that is not `undelete`, which other methods belong to.
-_VERSION = "{version:(?!undelete$)[^/]+}"
+# A path segment that is none of these, which other methods belong to.
+_VERSION = "{version:(?!(?:undelete|erase)$)[^/]+}"
 
 
 class Api:

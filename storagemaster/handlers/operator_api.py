@@ -1,4 +1,4 @@
-"""Operator routes: undelete, find, explain, scrubs, and fences."""
+"""Operator routes: undelete, erase, find, explain, scrubs, and fences."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,8 @@ from aiohttp import web
 from storagemaster import wire
 from storagemaster.errors import BadArgument, NotAllowed
 from storagemaster.handlers.authorization import CALLER, URLS, Handler
-from storagemaster.handlers.path_fields import photo_in, volume_in
+from storagemaster.handlers.path_fields import photo_in, version_in, volume_in
+from storagemaster.lifecycle.erasures import Erasures
 from storagemaster.lifecycle.undeletes import Undeletes
 from storagemaster.operations.scrubs import Scrubs
 from storagemaster.operations.unfencing import Unfencing
@@ -29,7 +30,9 @@ class OperatorApi:
         explanations: Explanations,
         scrubs: Scrubs,
         unfencing: Unfencing,
+        erasures: Erasures,
     ) -> None:
+        self._erasures = erasures
         self._undeletes = undeletes
         self._search = search
         self._explanations = explanations
@@ -37,6 +40,8 @@ class OperatorApi:
         self._unfencing = unfencing
         self.handlers: Mapping[wire.Route, Handler] = {
             wire.UNDELETE: self.undelete,
+            wire.ERASE_PHOTO: self.erase,
+            wire.ERASE_VERSION: self.erase,
             wire.FIND: self.find,
             wire.EXPLAIN: self.explain,
             wire.SCRUBS: self.scrubs,
@@ -57,6 +62,13 @@ class OperatorApi:
             status=201 if is_new else 200,
             headers={"Location": receipt.status},
         )
+
+    async def erase(self, request: web.Request) -> web.Response:
+        """Delete a photo, or one version of it, and remove it from every trash."""
+        proof = await self._erasures.erase(
+            volume_in(request), photo_in(request), version_in(request)
+        )
+        return web.json_response(proof)
 
     async def find(self, request: web.Request) -> web.Response:
         """Return every path of a photo on every node."""

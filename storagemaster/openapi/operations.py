@@ -7,6 +7,7 @@ from typing import Any
 from storagemaster import documents as doc
 from storagemaster import errors, known_wire, wire
 from storagemaster.audit.log_reader import AuditPage
+from storagemaster.erasure_proof import ErasureProof
 from storagemaster.errors import MasterError
 from storagemaster.openapi import parameters as p
 from storagemaster.operations.status_document import ClusterState
@@ -220,6 +221,18 @@ OPERATIONS: Mapping[wire.Route, Operation] = {
         "deleteVersion",
         "Delete one version of a photo.",
         (Reply(200, "The version is deleted.", wire.Deletion),),
+        _FIND_PHOTO,
+    ),
+    wire.ERASE_PHOTO: Operation(
+        "erasePhoto",
+        "Delete a photo with all its versions, and remove it from every trash.",
+        (Reply(200, "A signed proof: what was removed, and what was not reached.", ErasureProof),),
+        _FIND_PHOTO,
+    ),
+    wire.ERASE_VERSION: Operation(
+        "eraseVersion",
+        "Delete one version of a photo, and remove it from every trash.",
+        (Reply(200, "A signed proof: what was removed, and what was not reached.", ErasureProof),),
         _FIND_PHOTO,
     ),
     wire.REVOKE: Operation(

@@ -128,10 +128,27 @@ class Bucket:
         with self._errors_at(source):
             self._client.copy_object(**self._at(target), CopySource=self._at(source), **metadata)
 
-    def delete(self, path: str) -> None:
-        """Remove an object if it exists."""
+    def delete(self, path: str, version: str = "") -> None:
+        """Remove an object if it exists, or one version of it for good."""
+        chosen: dict[str, Any] = {"VersionId": version} if version else {}
         with self._errors_at(path):
-            self._client.delete_object(**self._at(path))
+            self._client.delete_object(**self._at(path), **chosen)
+
+    def versions(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """Yield path and version of all that a prefix has or had, delete markers included.
+
+        The version is "" in a bucket that never kept versions.
+        """
+        with self._errors_at(prefix):
+            state = self._client.get_bucket_versioning(Bucket=self.location.bucket)
+            if "Status" not in state:
+                yield from ((each.path, "") for each in self.objects(prefix))
+                return
+            pages = self._client.get_paginator("list_object_versions")
+            key = self.location.key(prefix)
+            for page in pages.paginate(Bucket=self.location.bucket, Prefix=key):
+                for each in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
+                    yield self.location.path(each["Key"]), each["VersionId"]
 
     def objects(self, prefix: str) -> Iterator[ListedObject]:
         """Yield the objects whose paths have a prefix, sorted by path."""

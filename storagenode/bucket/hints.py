@@ -35,6 +35,11 @@ class BucketHints:
         """Forget a hint that was removed."""
         self._places.pop(place.path, None)
 
+    def forget(self, paths: Iterable[str]) -> None:
+        """Forget the hints at some paths, which were removed."""
+        for path in paths:
+            self._places.pop(path, None)
+
     def files(
         self, is_wanted: Callable[[Place], bool], *, limit: int | None = None
     ) -> list[HintFile]:

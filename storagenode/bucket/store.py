@@ -1,12 +1,12 @@
 """The store over a bucket, where each file is an object."""
 
 import contextlib
-import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from permission_urls import TombstoneProofs
+from storagenode.bucket.areas import erase_objects, find_objects
 from storagenode.bucket.bucket import Bucket
 from storagenode.bucket.errors import ObjectExists
 from storagenode.bucket.health import BucketHealth
@@ -16,7 +16,7 @@ from storagenode.bucket.publishing import BucketPublisher
 from storagenode.bucket.reading import identity_of, open_object
 from storagenode.bucket.relinking import relink_objects
 from storagenode.bucket.staging import SpooledFile, spooled, translate_temporary_disk_errors
-from storagenode.bucket.trash import days_in_trash, empty_bucket_trash, trashed_objects
+from storagenode.bucket.trash import empty_bucket_trash, trashed_objects
 from storagenode.disk.lifecycle.tiering import check_droppable, check_same_copy
 from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import (
@@ -27,14 +27,12 @@ from storagenode.protocol.errors import (
 )
 from storagenode.protocol.files import ListedFile, Published, VolumeSummary, names_digest
 from storagenode.protocol.layout import (
-    QUARANTINE,
     TOMBSTONE_BYTES,
     VOLUME_MARKER_BYTES,
     HintFile,
     Place,
     TrashedFile,
     cold_tier_marker,
-    trash_path,
     volume_marker,
 )
 from storagenode.store import Condition, OneByOne, SavesNoSummaries, Space
@@ -46,7 +44,9 @@ from volumes.photo_path import (
     Info,
     InvalidPath,
     PhotoFile,
+    PhotoTombstone,
     PhotoVersion,
+    VersionTombstone,
     VolumeId,
     parse_volume,
     render_path,
@@ -279,13 +279,7 @@ class BucketStore(OneByOne, SavesNoSummaries):
 
     def find(self, photo: str) -> list[str]:
         """Return every path of a photo in this store, in any area, sorted."""
-        live = [f"{volume}/{photo[-2:]}/{photo}" for volume in self.volumes]
-        trashed = [trash_path(day, path) for day in days_in_trash(self.bucket) for path in live]
-        prefixes = [*live, *trashed, f"{QUARANTINE}/"]
-        found = itertools.chain(
-            self._hints.paths(), *self.bucket.map_parallel(self._paths, prefixes)
-        )
-        return sorted(path for path in found if photo in path.rpartition("/")[2])
+        return find_objects(self.bucket, self.volumes, self._hints.paths(), photo)
 
     def mark_unverified(self, place: Place) -> None:
         """Mark a file as unverified, so that the next reconcile pass checks it."""
@@ -352,6 +346,15 @@ class BucketStore(OneByOne, SavesNoSummaries):
         """Return the files of a photo in the trash, the latest day first."""
         return trashed_objects(self.bucket, volume, photo)
 
+    def erase(self, tombstone: PhotoTombstone | VersionTombstone, *, proof: str) -> list[str]:
+        """Remove a deleted photo from every area, with all versions; return the removed paths."""
+        refuse_unproven(self._proofs, Place(tombstone), proof)
+        self.health.check_marker()
+        erased = erase_objects(self.bucket, tombstone)
+        self._hints.forget(erased)
+        self._publisher.mark_changed(render_path(tombstone))
+        return erased
+
     def empty_trash(self, *, retention_days: int) -> int:
         """Remove files deleted before the retention; return their number."""
         self.health.check_marker()
@@ -381,9 +384,6 @@ class BucketStore(OneByOne, SavesNoSummaries):
                 return file.read(), file.digest or ""
         except (NotFound, Corrupt):
             return None
-
-    def _paths(self, prefix: str) -> list[str]:
-        return [each.path for each in self.bucket.objects(prefix)]
 
     def _find_volumes(self) -> set[VolumeId]:
         found = set()

@@ -15,6 +15,7 @@ from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.health import DiskHealth
 from storagenode.disk.lifecycle import tiering
 from storagenode.disk.lifecycle.deletes import Deletes
+from storagenode.disk.lifecycle.erasing import erase_files
 from storagenode.disk.lifecycle.relinking import relink
 from storagenode.disk.lifecycle.trash import empty_trash, trashed_files
 from storagenode.disk.publishing import Publisher
@@ -342,6 +343,12 @@ class DiskStore(VolumeContents):
     def list_trash(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
         """Return the files of a photo in the trash, the latest day first."""
         return trashed_files(self.file_system, volume, photo)
+
+    def erase(self, tombstone: PhotoTombstone | VersionTombstone, *, proof: str) -> list[str]:
+        """Remove a deleted photo from every area; return the removed paths."""
+        refuse_unproven(self._publisher.proofs, Place(tombstone), proof)
+        with self._writing(), self._publisher.photo_lock(tombstone):
+            return erase_files(self.file_system, tombstone)
 
     def empty_trash(self, *, retention_days: int) -> int:
         """Unlink files deleted before the retention; return their number."""

@@ -129,6 +129,24 @@ def covered_by(tombstone: PhotoTombstone | VersionTombstone) -> tuple[str, str]:
     return directory, prefix
 
 
+def is_erased_by(tombstone: PhotoTombstone | VersionTombstone, path: str) -> bool:
+    """Return True if an erasure of a deleted photo or version removes the file at a path.
+
+    In any area: live, hint, trash, or quarantine. Tombstones stay.
+
+    >>> tombstone = PhotoTombstone(VolumeId(3), "01jd3x8m2c9qp4k7")
+    >>> is_erased_by(tombstone, ".quarantine/1.5-3_k7_01jd3x8m2c9qp4k7_3fz8qd_o.jpg")
+    True
+    >>> is_erased_by(tombstone, ".hints/east-1/3/k7/01jd3x8m2c9qp4k7.gone")
+    False
+    """
+    directory, prefix = covered_by(tombstone)
+    start = f"{directory}/{prefix}"
+    flat = start.replace("/", "_")
+    is_of_photo = f"/{start}" in f"/{path}" or f"-{flat}" in path or f"_{flat}" in path
+    return is_of_photo and not path.endswith(".gone")
+
+
 def directory_of(path: str) -> str:
     """Return the directory of a path.
 

@@ -104,6 +104,7 @@ PULL_MANY = Route("POST", "/pulls/batch", body_bytes_max=LIST_BYTES_MAX)
 DROP_COPY = Route("POST", "/drops/{path}")
 RESTORE_DIGEST = Route("POST", "/digest-restores/{path}")
 QUARANTINE = Route("POST", "/quarantines/{path}")
+ERASE = Route("POST", "/erasures/{path}")
 RELINK = Route("POST", "/relinks/{volume}/{photo}/{version}/{new_version}")
 
 LIST_HINTS = Route("GET", "/hints")

@@ -36,6 +36,7 @@ from storagenode.upkeep.recent_photos import RecentPhotos
 from storagenode.upkeep.upkeep import Upkeep
 from storagenode.write_port.audit_api import AuditApi
 from storagenode.write_port.batch_lookup import lookup_digests, lookup_infos
+from storagenode.write_port.erase_api import EraseApi
 from storagenode.write_port.error_middleware import error_middleware
 from storagenode.write_port.hints_age import HintsAge
 from storagenode.write_port.metrics import CONTENT_TYPE, NodeMetrics
@@ -131,6 +132,7 @@ class WriteApi:
             **self._tiering.handlers(),
             **self._partials.handlers(),
             **self._audit.handlers(),
+            **EraseApi(self._store, self._threads).handlers(),
             **RecentApi(self._store, self._recent, self._threads).handlers(),
         }
         application = web.Application(middlewares=[error_middleware])

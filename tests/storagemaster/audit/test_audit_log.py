@@ -104,6 +104,7 @@ async def test_every_act_has_an_entry(cluster, photo):
     await master.delete_version(photo)
     await master.delete(photo)
     await master.request("POST", f"/photos/{photo.volume}/{photo.photo}/undelete")
+    await master.request("POST", f"/photos/{photo.volume}/{photo.photo}/erase")
     await master.request("DELETE", f"/photos/{photo.volume}/{'0' * 16}")
     page = await audit(cluster)
     found = [(each["act"], each["target"], each["result"]) for each in reversed(page["entries"])]
@@ -118,6 +119,7 @@ async def test_every_act_has_an_entry(cluster, photo):
         ("delete", str(photo), "done"),
         ("delete", of_photo, "done"),
         ("undelete", of_photo, "done"),
+        ("erase", of_photo, "done"),
         ("delete", f"{photo.volume}/{'0' * 16}", "unknown-photo"),
     ]
     assert ("regenerate", new) in [each[:2] for each in found]

@@ -12,6 +12,7 @@ REQUESTS = {
     "diff": ("admin", [3]),
     "repair": ("admin", [3]),
     "revoke": ("delete", [f"{PHOTO}/3fz8qd"]),
+    "erase": ("delete", [PHOTO]),
     "undelete": ("delete", [PHOTO]),
     "find": ("admin", [PHOTO]),
     "explain": ("admin", [PHOTO]),
