@@ -48,10 +48,9 @@ class Batch:
     """Units of `least` per photo."""
 
 
-BATCHES = (
-    Batch("repair of 3 KB photos, against 400 photos/s", 2000, 3_000, 400.0, 1.0),
-    Batch("repair of 2 MB photos, against 100 MB/s", 150, 2_000_000, 100.0, 2.0),
-)
+SMALL = Batch("repair of 3 KB photos, against 400 photos/s", 2000, 3_000, 400.0, 1.0)
+LARGE = Batch("repair of 2 MB photos, against 100 MB/s", 150, 2_000_000, 100.0, 2.0)
+BATCHES = (SMALL, LARGE)
 
 
 class RepairFailed(Exception):

@@ -44,9 +44,19 @@ def build_root(root: Path, volumes: int, files: int, *, seed: int = 1) -> DiskSt
         store.create_volume(volume)
     for file in _files(numbers, files // FILES_PER_PHOTO, random.Random(seed)):
         path = render_path(file)
-        proof = PROOFS.sign(path) if isinstance(file, VersionTombstone) else ""
-        _write(root / path, proof=proof)
+        is_tombstone = isinstance(file, VersionTombstone)
+        proof = PROOFS.sign(path).encode() if is_tombstone else DIGEST
+        _write(root / path, b"" if is_tombstone else BODY, proof)
     return store
+
+
+def write_photo(root: Path, body: bytes, *, seed: int = 1) -> None:
+    """Write an original of any bytes to volume 1 of a root."""
+    bits = random.Random(seed).getrandbits
+    photo = mint_photo_id(now_milliseconds=MTIME_SECONDS * 1000, random_bits=bits)
+    original = Variant(PhotoVersion(VolumeId(1), photo, mint_version(bits)), "o", "jpg")
+    digest = hashlib.sha256(body).hexdigest().encode()
+    _write(root / render_path(original), body, digest)
 
 
 def _files(volumes: list[VolumeId], photos: int, rng: random.Random) -> Iterator[PhotoFile]:
@@ -63,12 +73,11 @@ def _files(volumes: list[VolumeId], photos: int, rng: random.Random) -> Iterator
         yield Info(photo_version)
 
 
-def _write(path: Path, *, proof: str) -> None:
+def _write(path: Path, body: bytes, digest: bytes) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        if not proof:
-            os.write(handle, BODY)
-        os.setxattr(handle, DIGEST_XATTR, proof.encode() or DIGEST)
+        os.write(handle, body)
+        os.setxattr(handle, DIGEST_XATTR, digest)
         os.fchmod(handle, FINAL_MODE)
         os.utime(handle, (MTIME_SECONDS, MTIME_SECONDS))
     finally:

@@ -46,6 +46,7 @@ GROUPS = (
     Group(
         paths=(
             "bench",
+            "capacity",
             "mutants",
             "permission_urls",
             "photos",

@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import HERE
 
 PACKAGES = (
+    "capacity",
     "drill",
     "glassplate",
     "imageworker",

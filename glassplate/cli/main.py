@@ -48,6 +48,9 @@ SECTIONS = (
             LazyCommand(
                 "glassplate.cli.commands.doctor:doctor", "Check the cluster, and say what to do."
             ),
+            LazyCommand(
+                "glassplate.cli.commands.plan:plan", "Compute what a cluster stores and survives."
+            ),
             LazyCommand("glassplate.cli.commands.diff:diff", "Compare the mirrors of volumes."),
             LazyCommand(
                 "glassplate.cli.commands.repair:repair", "Make the mirrors of volumes equal."

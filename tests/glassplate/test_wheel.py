@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE")
 PACKAGES = (
     *("volumes", "permission_urls", "runtime", "storagenode", "storagemaster", "imageworker"),
-    *("proxy_config", "glassplate", "drill"),
+    *("proxy_config", "capacity", "glassplate", "drill"),
 )
 PROGRAM = """
 import json, sys, urllib.request

@@ -13,6 +13,7 @@ from volumes.volume_ranges import parse_volume_ranges
 NEVER = "never"
 
 _BYTES = re.compile(r"([1-9][0-9]{0,15})([KMGT]?)")
+_COUNT = re.compile(r"[1-9][0-9]{0,14}|[1-9](\.[0-9])?e[1-9][0-2]?")
 _UNIT_BYTES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
@@ -63,6 +64,20 @@ class BytesType(click.ParamType[int]):
         return int(match[1]) * _UNIT_BYTES[match[2]]
 
 
+class CountType(click.ParamType[int]):
+    """A whole number of things, such as 300 or 1e8."""
+
+    name = "number"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Parse a number that is at least 1."""
+        if not _COUNT.fullmatch(str(value)):
+            self.fail(f"{value!r} is not a whole number from 1, such as 300 or 1e8", param, ctx)
+        return int(float(value))
+
+
 class VolumeRangesType(click.ParamType[tuple[tuple[int, int], ...]]):
     """Volumes and ranges of volumes, such as 1-8,12."""
 
@@ -99,5 +114,6 @@ VOLUME = click.IntRange(1, 65535)
 DURATION = DurationType()
 LIFETIME = LifetimeType()
 BYTES = BytesType()
+COUNT = CountType()
 ADDRESS = AddressType()
 VOLUME_RANGES = VolumeRangesType()

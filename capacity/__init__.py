@@ -1,0 +1,1 @@
+"""A model of clusters that no test machine can hold: capacity, repair, durability, and costs."""
