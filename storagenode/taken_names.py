@@ -15,6 +15,7 @@ from storagenode.protocol.layout import Place
 from storagenode.store import Staged
 from volumes.json_text import parse_json
 from volumes.photo_path import (
+    EXTENSIONS,
     Info,
     PhotoFile,
     PhotoTombstone,
@@ -96,16 +97,16 @@ def refuse_tombstone(place: Place) -> None:
         raise BadRequest(f"{place} is a tombstone, which needs a proof and is permanent")
 
 
-def rival_places(place: Place) -> tuple[Place, ...]:
-    """Return the places that must all be free when an original gets its name.
+def rival_paths(place: Place) -> tuple[str, ...]:
+    """Return the paths that must all be free when an original gets its name.
 
     They are its names in other formats, because a version has one original. Other files have none.
     """
     file: PhotoFile = place.file
     if not (isinstance(file, Variant) and file.is_original):
         return ()
-    originals = possible_originals(file.photo_version)
-    return tuple(Place(each, place.hint_for) for each in originals if each != file)
+    stem = place.path.removesuffix(file.ext)
+    return tuple([stem + ext for ext in EXTENSIONS if ext != file.ext])
 
 
 def raise_if_of_another(

@@ -39,7 +39,7 @@ from storagenode.taken_names import (
     raise_if_of_another,
     resolve_taken_name,
     resolve_taken_tombstone,
-    rival_places,
+    rival_paths,
 )
 from volumes.cluster import NodeId
 from volumes.photo_path import (
@@ -180,7 +180,7 @@ class BucketPublisher:
 
     def _raise_if_rival(self, place: Place) -> None:
         """Raise `Conflict` if the version has an original of another format."""
-        rivals = {each.path for each in rival_places(place)}
+        rivals = rival_paths(place)
         if not rivals:
             return
         for found in self._bucket.objects(place.path.rpartition(".")[0]):

@@ -10,8 +10,9 @@ path: hints, tombstones, taken names, missing directories, disks without O_TMPFI
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from typing import ParamSpec
 
 from runtime.crashpoint import crashpoint
 from storagenode.disk.filesystem import FileSystem
@@ -32,6 +33,8 @@ FILES_MIN_FOR_DISK_SYNC = 2
 # fsyncs are faster, for as long as this.
 SLOW_SYNC_SECONDS = 0.05
 RETRY_SECONDS = 10.0
+
+P = ParamSpec("P")
 
 
 @dataclass(slots=True, eq=False)
@@ -190,12 +193,9 @@ class BatchPublisher:
         if not under_way:
             return
         started = self._now_seconds()
-        try:
-            with self._writing():
-                self._file_system.sync_disk()
-        except NodeError as error:
-            for member in under_way:
-                member.outcome = error
+        error = self._attempt(self._file_system.sync_disk)
+        for member in under_way:
+            member.outcome = error
         ended = self._now_seconds()
         if ended - started > SLOW_SYNC_SECONDS:
             self._no_disk_sync_until = ended + RETRY_SECONDS
@@ -204,17 +204,20 @@ class BatchPublisher:
         """Run a step for each member under way. Its error is the member's outcome."""
         for member in members:
             if member.is_under_way:
-                try:
-                    with self._writing():
-                        step(member)
-                except NodeError as error:
-                    member.outcome = error
+                member.outcome = self._attempt(step, member)
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        self._health.raise_if_suspect()
-        with self._health.translate_write_errors():
-            yield
+    def _attempt(
+        self, step: Callable[P, None], *args: P.args, **kwargs: P.kwargs
+    ) -> NodeError | None:
+        """Run a step; return its error, or that of a disk that takes no more writes."""
+        try:
+            self._health.raise_if_suspect()
+            step(*args, **kwargs)
+        except OSError as error:
+            return self._health.translated(error)
+        except NodeError as error:
+            return error
+        return None
 
     def _close(self, member: _Member) -> None:
         if member.handle is not None:

@@ -113,17 +113,21 @@ class DiskHealth:
 
     @contextlib.contextmanager
     def translate_write_errors(self) -> Iterator[None]:
-        """Translate errors of the disk to `NodeError`, and mark the disk suspect on serious ones.
-
-        A failed fsync is never retried, because the kernel can have dropped the bytes already.
-        """
+        """Translate errors of the disk as `translated` does."""
         try:
             yield
         except OSError as error:
-            self.errors[errno.errorcode.get(error.errno or 0, "unknown")] += 1
-            if isinstance(error, FsyncFailed) or error.errno in _SUSPECT:
-                self.suspect_reason = str(error)
-                raise DiskSuspect(f"disk write failed: {error}") from error
-            if error.errno in _FULL:
-                raise OutOfSpace(f"the disk is full: {error}") from error
-            raise NodeError(f"disk write failed: {error}") from error
+            raise self.translated(error) from error
+
+    def translated(self, error: OSError) -> NodeError:
+        """Return the error of a failed write, and mark the disk suspect on a serious one.
+
+        A failed fsync is never retried, because the kernel can have dropped the bytes already.
+        """
+        self.errors[errno.errorcode.get(error.errno or 0, "unknown")] += 1
+        if isinstance(error, FsyncFailed) or error.errno in _SUSPECT:
+            self.suspect_reason = str(error)
+            return DiskSuspect(f"disk write failed: {error}")
+        if error.errno in _FULL:
+            return OutOfSpace(f"the disk is full: {error}")
+        return NodeError(f"disk write failed: {error}")

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 
 from permission_urls import TombstoneProofs
@@ -30,7 +30,7 @@ from storagenode.taken_names import (
     raise_if_of_another,
     resolve_taken_name,
     resolve_taken_tombstone,
-    rival_places,
+    rival_paths,
 )
 from volumes.cluster import NodeId
 from volumes.photo_path import (
@@ -68,12 +68,10 @@ class Publisher:
         self._since_last_tombstone = object()
         self.unwritten = UnwrittenTombstones()
 
-    @contextlib.contextmanager
-    def photo_lock(self, file: PhotoFile) -> Iterator[None]:
-        """Hold the photo's lock: no other file or tombstone of it is published meanwhile."""
+    def photo_lock(self, file: PhotoFile) -> contextlib.AbstractContextManager[object]:
+        """Return the photo's lock: no other file or tombstone of it is published under it."""
         photo = file.photo if isinstance(file, PhotoTombstone) else file.photo_version.photo
-        with self._locks[hash(photo) % _LOCKS]:
-            yield
+        return self._locks[hash(photo) % _LOCKS]
 
     def publish(self, files: Sequence[tuple[StagedFile, Place]]) -> tuple[Published, ...]:
         """Link sealed files to their names and return when all names are durable.
@@ -132,8 +130,8 @@ class Publisher:
     def raise_if_refused(self, place: Place) -> None:
         """Raise `Gone` or `Conflict` if a file must not get its name. Hold the photo's lock."""
         self.raise_if_deleted(place.file, hint_for=place.hint_for)
-        for rival in rival_places(place):
-            if self._file_system.exists(rival.path):
+        for rival in rival_paths(place):
+            if self._file_system.exists(rival):
                 raise Conflict(f"{place} cannot be stored: {rival} is the original")
 
     def raise_if_deleted_cached(self, file: PhotoFile) -> None:

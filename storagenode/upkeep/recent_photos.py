@@ -25,6 +25,7 @@ FILE_BYTES_MAX = 1536 * 1024
 # Older files are copies that repair has made: an empty mirror would flood the list.
 AGE_SECONDS_MAX = 3600
 
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 _ORIGINAL = f"_{ORIGINAL_LETTER}."
 
 
@@ -75,11 +76,14 @@ class RecentPhotos:
     def _append(self, text: str) -> None:
         assert self._folder is not None
         try:
-            self._folder.mkdir(mode=0o750, exist_ok=True)
             path = self._folder / "a"
             with self._lock:
                 # Opened each time, because an operator can remove it.
-                descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+                try:
+                    descriptor = os.open(path, _APPEND, 0o600)
+                except FileNotFoundError:
+                    self._folder.mkdir(mode=0o750, exist_ok=True)
+                    descriptor = os.open(path, _APPEND, 0o600)
                 try:
                     os.write(descriptor, text.encode())
                     is_full = os.fstat(descriptor).st_size >= FILE_BYTES_MAX

@@ -119,6 +119,8 @@ class Receiver:
         Each batch has a thread, so that their waits for the disk overlap.
         """
         count = self._store.batches_at_once(len(files))
+        if count == 1:
+            return await self._in_thread(partial(self._publish_many, files))
         batches = [files[first::count] for first in range(count)]
         publishing = (self._in_thread(partial(self._publish_many, each)) for each in batches)
         outcomes: list[WriteOutcome] = [NOT_PUBLISHED] * len(files)

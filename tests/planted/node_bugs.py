@@ -28,7 +28,7 @@ def publishes_despite_a_tombstone(patch):
 
 def excludes_one_format_only(patch):
     """Look for an original of the same format only."""
-    patch.setattr(publishing, "rival_places", lambda _: ())
+    patch.setattr(publishing, "rival_paths", lambda _: ())
 
 
 def caches_absent_tombstones_permanently(patch):

@@ -20,7 +20,7 @@ from storagenode.taken_names import (
     refuse_unproven,
     resolve_taken_name,
     resolve_taken_tombstone,
-    rival_places,
+    rival_paths,
 )
 from tests.storagenode.tombstones import PROOFS, proof_of
 from volumes.photo_path import (
@@ -126,11 +126,11 @@ def test_other_bytes_of_an_original_are_a_conflict():
 def test_an_original_has_its_other_formats_as_rivals():
     """At its own place, live or as a hint; no other file has any."""
     for hint_for in (None, "west-1"):
-        rivals = rival_places(Place(ORIGINAL, hint_for))
-        assert {each.file.ext for each in rivals} == set(EXTENSIONS) - {"png"}
-        assert {each.hint_for for each in rivals} == {hint_for}
-        assert {(each.file.photo_version, each.file.size) for each in rivals} == {(OF, "o")}
-    assert [rival_places(Place(file)) for file in (*ALL, *TOMBSTONES) if file != ORIGINAL] == [
+        rivals = [Variant(OF, "o", ext) for ext in EXTENSIONS if ext != "png"]
+        assert rival_paths(Place(ORIGINAL, hint_for)) == tuple(
+            Place(rival, hint_for).path for rival in rivals
+        )
+    assert [rival_paths(Place(file)) for file in (*ALL, *TOMBSTONES) if file != ORIGINAL] == [
         ()
     ] * 6
 
