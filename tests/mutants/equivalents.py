@@ -49,6 +49,11 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
     "storagemaster/repair/hinted_handoff.py": {
         ": 4 -> 5": TUNING,
         ": 5 -> 6": "reconcile takes the hint over, one attempt later",
+        "_bundle_sizes: len(files) == HINTS_PER_LIST_MAX and (photo_version :="
+        " sized_version(files[-1].place.file)) -> len(files) == HINTS_PER_LIST_MAX": (
+            "the loop ends with the same version"
+        ),
+        "HintedHandoff._deliver_some.one: 0 -> 1": "one attempt is not too many either",
     },
     "storagemaster/caches/purging.py": {
         ": 100 -> 101": TUNING,

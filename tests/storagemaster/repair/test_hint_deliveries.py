@@ -8,7 +8,11 @@ import pytest
 
 from storagemaster.caches.variants import all_variants
 from storagemaster.repair import hinted_handoff
-from storagemaster.repair.hinted_handoff import ATTEMPTS_MAX, HintedHandoff
+from storagemaster.repair.hinted_handoff import (
+    ATTEMPTS_MAX,
+    REFUSED_PAUSE_SECONDS_MIN,
+    HintedHandoff,
+)
 from storagenode.protocol.errors import (
     Conflict,
     Gone,
@@ -243,7 +247,7 @@ async def test_other_failures_are_tried_without_an_end(cluster, error):
 
 
 async def test_a_refused_tombstone_blocks_no_other_hint(cluster):
-    """The mirror keeps it in memory. A new process of it gets it at once."""
+    """The mirror keeps it in memory. A new process of it, or a new hint, does not wait."""
     cluster.hold("north", "west", VersionTombstone(OF[0]), VersionTombstone(OF[1]), ORIGINALS[2])
     west = cluster.nodes["west"]
     west.failing = {("tombstone", VersionTombstone(OF[0])): StoreNotWritable("full")}
@@ -252,8 +256,14 @@ async def test_a_refused_tombstone_blocks_no_other_hint(cluster):
     west.status = SimpleNamespace(hints=0, boot="2", cold_tiers={})
     assert len(await cluster.deliver("tombstone")) == 1
     assert len(await cluster.deliver("tombstone")) == 0
-    cluster.seconds += 10_000
-    assert len(await cluster.deliver("tombstone")) == 1
+    for pause in (REFUSED_PAUSE_SECONDS_MIN, 2 * REFUSED_PAUSE_SECONDS_MIN, 10_000):
+        cluster.seconds += pause - 0.1
+        assert len(await cluster.deliver("tombstone")) == (pause == 10_000)
+        cluster.seconds += 0.1
+        assert len(await cluster.deliver("tombstone")) == (pause != 10_000)
+    for hints, count in ((0, 0), (1, 1)):
+        cluster.nodes["north"].status.hints = hints
+        assert len(await cluster.deliver("tombstone")) == count
 
 
 @pytest.mark.parametrize(
