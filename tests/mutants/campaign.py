@@ -87,24 +87,31 @@ class Campaign:
         Raises:
             TestsFailed: The tests of a target fail without a mutant.
         """
+        for target in targets:
+            missing = [each for each in self._mutants(target) if each[0].outcome == NOT_RUN]
+            if missing:
+                with self._trees(in_memory=not target.needs_disk) as trees:
+                    self._run_target(target, missing, trees, report)
+
+    @contextlib.contextmanager
+    def _trees(self, *, in_memory: bool) -> Iterator[Sequence[Tree]]:
         step = len(PORTS) // self._jobs
-        memory = MEMORY if MEMORY.is_dir() else None
+        memory = MEMORY if in_memory and MEMORY.is_dir() else None
         with tempfile.TemporaryDirectory(prefix="mutants-", dir=memory) as folder:
             # Some tests change their user.
             Path(folder).chmod(0o711)
-            trees = [
+            yield [
                 Tree(self._root, Path(folder, str(job)), PORTS[job * step : (job + 1) * step])
                 for job in range(self._jobs)
             ]
-            for target in targets:
-                self._run_target(target, trees, report)
 
     def _run_target(
-        self, target: Target, trees: Sequence[Tree], report: Callable[[Result], None]
+        self,
+        target: Target,
+        missing: Sequence[tuple[Result, Mutant]],
+        trees: Sequence[Tree],
+        report: Callable[[Result], None],
     ) -> None:
-        missing = [each for each in self._mutants(target) if each[0].outcome == NOT_RUN]
-        if not missing:
-            return
         listed = EQUIVALENTS.get(target.module, {})
         free: SimpleQueue[Runner] = SimpleQueue()
 

@@ -21,6 +21,8 @@ class Target:
     """Tests in whose process the module runs. A mutant runs the ones that reach it."""
     slow: tuple[str, ...] = ()
     """Tests that start clusters. They run for mutants that survive the other tests."""
+    needs_disk: bool = False
+    """True if the tests need files in the page cache, which a file system in memory has not."""
 
 
 READS = (f"{NODE}/read_port", f"{NODE}/upkeep/test_fence.py")
@@ -131,8 +133,8 @@ TARGETS = (
         DISK_FAULTS,
     ),
     Target("storagenode/upkeep/fence.py", (f"{NODE}/upkeep/test_fence.py", VALUES)),
-    Target("storagenode/read_port/read_api.py", READS),
-    Target("storagenode/read_port/fast_path.py", READS),
+    Target("storagenode/read_port/read_api.py", READS, needs_disk=True),
+    Target("storagenode/read_port/fast_path.py", READS, needs_disk=True),
     Target(
         "storagemaster/caches/purging.py",
         (*LIFECYCLE, f"{MASTER}/caches/test_purge_sessions.py"),
