@@ -6,39 +6,51 @@
 local shared = ngx.shared.counters
 local BOUNDS_SECONDS = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
 local MAP_DIGEST = "7c5c9a03db340cec"
+-- By cache status. Numbers only: each text that a request makes costs as much as all of them.
 local counts = {}
 
-local function add(key, number)
-    counts[key] = (counts[key] or 0) + number
+local function counts_of(cache)
+    local found = counts[cache]
+    if not found then
+        found = {requests = {}, bytes = {}, durations = {}, seconds = 0}
+        counts[cache] = found
+    end
+    return found
+end
+
+local function add(numbers, key, number)
+    numbers[key] = (numbers[key] or 0) + number
 end
 
 local counters = {}
 
 -- Counts a request that has ended.
 function counters.count()
-    local var = ngx.var
-    local cache = var.upstream_cache_status or "none"
-    local kind = cache .. " " .. ngx.status
-    local seconds = tonumber(var.request_time) or 0
-    local bucket = "+Inf"
-    for at = 1, #BOUNDS_SECONDS do
-        if seconds <= BOUNDS_SECONDS[at] then
-            bucket = BOUNDS_SECONDS[at]
-            break
-        end
+    local found, code = counts_of(ngx.var.upstream_cache_status or "none"), ngx.status
+    local seconds = ngx.now() - ngx.req.start_time()
+    local bucket = 1
+    while bucket <= #BOUNDS_SECONDS and seconds > BOUNDS_SECONDS[bucket] do
+        bucket = bucket + 1
     end
-    add("r " .. kind, 1)
-    add("b " .. kind, tonumber(var.bytes_sent) or 0)
-    add("d " .. cache .. " " .. bucket, 1)
-    add("s " .. cache, seconds)
+    add(found.requests, code, 1)
+    add(found.bytes, code, tonumber(ngx.var.bytes_sent) or 0)
+    add(found.durations, bucket, 1)
+    found.seconds = found.seconds + seconds
 end
 
 -- Adds the counts of this worker to the shared memory.
 local function flush()
     local flushed = counts
     counts = {}
-    for key, number in pairs(flushed) do
-        shared:incr(key, number, 0)
+    for cache, found in pairs(flushed) do
+        for code, number in pairs(found.requests) do
+            shared:incr("r " .. cache .. " " .. code, number, 0)
+            shared:incr("b " .. cache .. " " .. code, found.bytes[code], 0)
+        end
+        for bucket, number in pairs(found.durations) do
+            shared:incr("d " .. cache .. " " .. (BOUNDS_SECONDS[bucket] or "+Inf"), number, 0)
+        end
+        shared:incr("s " .. cache, found.seconds, 0)
     end
 end
 
