@@ -172,11 +172,15 @@ class NodeScrub(TypedDict):
     unverified: int
     volume: int
     """The volume that the pass is reading."""
+    shard: str
+    """The last completed shard of that volume."""
     shards: int
     shards_total: int
     started_seconds: float
     completed_seconds: float
-    """End of the last complete pass; 0 before the first since the node's start."""
+    """End of the last complete pass; 0 before the first."""
+    verified_since_seconds: float
+    """Start of the last complete pass: each file that is older was verified since."""
 
 
 class ScrubProgress(TypedDict):

@@ -166,9 +166,7 @@ def _metrics(
     partials: Partials | None,
     upkeep: Upkeep,
 ) -> NodeMetrics:
-    return NodeMetrics(
-        clients, store, partials, upkeep, map_digest=map_digest(cluster), now_seconds=time.time
-    )
+    return NodeMetrics(clients, store, partials, upkeep, map_digest=map_digest(cluster))
 
 
 def _write_port(

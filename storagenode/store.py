@@ -181,6 +181,12 @@ class StoreOf(Protocol[S]):
     def check_summary(self, volume: VolumeId, shard: str, files: tuple[ListedFile, ...]) -> None:
         """Compare what the store remembers of a shard with its listing, and forget what differs."""
 
+    def load_scrub(self) -> bytes:
+        """Return the saved progress of the scrub, empty without any."""
+
+    def save_scrub(self, progress: bytes) -> None:
+        """Save the progress of the scrub. A crash can lose it."""
+
     def save_summaries(self) -> None:
         """Save what the store remembers of its shards, so that a restart need not list them."""
 
@@ -280,8 +286,15 @@ class OneByOne:
         return [publish_in_memory(self, file) for file in files]
 
 
-class SavesNoSummaries:
-    """Summaries of a store whose digests are bound to the files themselves."""
+class SavesNothing:
+    """A store that needs no summaries, and whose server verifies the bytes by itself."""
+
+    def load_scrub(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+    def save_scrub(self, progress: bytes) -> None:
+        """Do nothing."""
 
     def check_summary(self, volume: VolumeId, shard: str, files: tuple[ListedFile, ...]) -> None:
         """Do nothing."""

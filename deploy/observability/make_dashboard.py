@@ -109,7 +109,12 @@ ROWS: dict[str, list[Panel]] = {
         Panel("Files without a copy", "max(glassplate_under_mirrored_files)", legend="files"),
         Panel("Repair left", "max(glassplate_repair_bytes_left)", "bytes", "bytes"),
         Panel("Failed steps", "max(glassplate_repair_failed_steps)", legend="steps", threshold=1),
-        Panel("Age of the last scrub", "glassplate_scrub_age_seconds", "s", threshold=14 * 86400),
+        Panel(
+            "Oldest unverified file",
+            "glassplate_oldest_unverified_seconds",
+            "s",
+            threshold=30 * 86400,
+        ),
     ],
     "Disks": [
         Panel(

@@ -14,6 +14,9 @@ OLDEST_JOB_SECONDS_MAX = 300.0
 # A synchronized clock differs by milliseconds. Requests fail only at `CLOCK_SKEW_SECONDS_MAX`.
 CLOCK_ALERT_SECONDS = 2.0
 VOLUMES_SHOWN_MAX = 10
+DAY_SECONDS = 24 * 3600.0
+# Bit rot that stays hidden for longer can reach the second copy.
+UNVERIFIED_DAYS_MAX = 30
 
 
 def node_alerts(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -25,6 +28,12 @@ def node_alerts(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
         elif node["up"] and not node["accepts_new_photos"]:
             alerts.append(
                 f"node {node['id']} takes no new photos: only {node['free_bytes']} bytes are free"
+            )
+        days = (node["unverified_seconds"] or 0.0) / DAY_SECONDS
+        if node["up"] and days > UNVERIFIED_DAYS_MAX:
+            alerts.append(
+                f"node {node['id']} has files that its scrub has not read for {days:.0f} days: "
+                "raise limits.scrub_bytes_per_second"
             )
         if node["up"] and node["fallen_fences"]:
             alerts.append(

@@ -232,6 +232,7 @@ def _node(node: Node, view: NodeView) -> dict[str, Any]:
         "reserve_bytes": view.status.reserve_bytes if view.status else None,
         "accepts_new_photos": view.accepts_new_photos,
         "pending_hints": view.status.hints if view.status else None,
+        "unverified_seconds": view.status.unverified_seconds if view.status else None,
         "hints_age_seconds": view.status.hints_age_seconds if view.status else None,
         "fenced_volumes": list(view.status.fenced) if view.status else [],
         "fallen_fences": list(view.status.fallen) if view.status else [],

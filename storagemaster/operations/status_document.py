@@ -29,6 +29,8 @@ class NodeState(TypedDict):
     pending_hints: int | None
     hints_age_seconds: float | None
     """Time since the node last held no hint; 0 without hints."""
+    unverified_seconds: float | None
+    """An age that no file exceeds since its node read and compared it; 0 before the first scrub."""
     fenced_volumes: list[int]
     fallen_fences: list[int]
     """The volumes among them that the node serves although it may have missed deletes."""

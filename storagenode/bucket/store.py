@@ -35,7 +35,7 @@ from storagenode.protocol.layout import (
     cold_tier_marker,
     volume_marker,
 )
-from storagenode.store import Condition, OneByOne, SavesNoSummaries, Space
+from storagenode.store import Condition, OneByOne, SavesNothing, Space
 from storagenode.taken_names import refuse_tombstone, refuse_unproven
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter, parse_cold_tier, render_cold_tier
@@ -60,7 +60,7 @@ log = logging.getLogger(__name__)
 NOMINAL_FREE_BYTES = 1 << 50
 
 
-class BucketStore(OneByOne, SavesNoSummaries):
+class BucketStore(OneByOne, SavesNothing):
     """The files below one prefix of a bucket. Every completed write is stored there."""
 
     def __init__(

@@ -34,6 +34,7 @@ from storagenode.protocol.errors import Corrupt, NodeError, NotFound
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import (
     HINTS,
+    SCRUB,
     SETTLED,
     VOLUME_MARKER,
     VOLUME_MARKER_BYTES,
@@ -332,6 +333,14 @@ class DiskStore(VolumeContents):
             self.quarantine(place, inode=file.stat.inode)
             raise Corrupt(f"{place} has SHA-256 {found} instead of {wanted}; it was quarantined")
         return found
+
+    def save_scrub(self, progress: bytes) -> None:
+        """Save the progress of the scrub. A crash can lose it."""
+        if self.condition().accepts_new_photos:
+            with self._writing(), staged(self.file_system) as file:
+                file.write(progress)
+                file.seal(mtime_seconds=int(self._now_seconds()), digest=file.digest)
+                file.rename(SCRUB)
 
     def save_summaries(self) -> None:
         """Save the summaries of the shards that changed, unless the disk takes no writes."""

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from permission_urls import TombstoneProofs
 from storagenode.disk import walking
 from storagenode.disk.filesystem import FileSystem
+from storagenode.disk.reading import opened
 from storagenode.disk.shard_listing import ShardListings
 from storagenode.disk.summaries.summaries import Summaries
-from storagenode.protocol.errors import NotAMirror
+from storagenode.protocol.errors import Corrupt, NotAMirror, NotFound
 from storagenode.protocol.files import ListedFile, VolumeSummary
-from storagenode.protocol.layout import Place, directory_of
+from storagenode.protocol.layout import SCRUB, Place, directory_of
 from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PhotoId
 from volumes.photo_path import VolumeId, volume_of
@@ -65,6 +66,14 @@ class VolumeContents:
     def check_summary(self, volume: VolumeId, shard: str, files: tuple[ListedFile, ...]) -> None:
         """Compare the summary of a shard with its listing, and forget it if it differs."""
         self._summaries.check(volume, shard, files)
+
+    def load_scrub(self) -> bytes:
+        """Return the saved progress of the scrub, empty without any."""
+        try:
+            with opened(self.file_system, SCRUB) as file:
+                return file.read()
+        except (NotFound, Corrupt, OSError):
+            return b""
 
     def _forget_summary(self, place: Place) -> None:
         """Forget the summary of a shard, because the recorded digest of a file has changed."""

@@ -81,6 +81,8 @@ class NodeStatus:
     """Versions with an original in the node's quarantine that gave way to another."""
     certificate_expiry_seconds: int = 0
     """The end of the node's certificate, since the epoch; 0 without TLS."""
+    unverified_seconds: float = 0.0
+    """An age that no file exceeds since the scrub read it; 0 if it has never started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

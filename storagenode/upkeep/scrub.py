@@ -2,14 +2,15 @@
 
 A pass covers all volumes within a budget of bytes per second, because client reads have priority.
 It quarantines corrupt files, and reconcile restores them. It counts files without a digest and
-marks them for reconcile.
+marks them for reconcile. A restart of the node continues the pass at the last saved shard.
 """
 
 import asyncio
 import contextlib
+import json
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -19,6 +20,7 @@ from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import Corrupt, NodeError, NotFound
 from storagenode.protocol.layout import TOMBSTONE_BYTES, Place
 from storagenode.store import Store
+from volumes.json_text import parse_json
 from volumes.photo_path import (
     SHARDS,
     PhotoFile,
@@ -30,6 +32,10 @@ from volumes.photo_path import (
 
 log = logging.getLogger(__name__)
 
+# A small file costs as much of the budget as this many bytes: a disk has to seek it.
+FILE_BYTES_MIN = 16 * 1024
+# Small files share a step of this part of the budget.
+STEP_SECONDS = 0.02
 # Pause after each step of a pass, so that client reads always get a core.
 PAUSE_SECONDS = 0.01
 # Pause while uploads arrive, which need the processor and the disk. The pass still ends.
@@ -37,6 +43,10 @@ BUSY_PAUSE_SECONDS = 0.1
 BUSY_SECONDS = 1.0
 # Maximum number of empty shards in one step. Most shards of a young node are empty.
 SHARDS_AT_ONCE = 32
+# A restart repeats the shards of this time.
+SAVE_SECONDS = 60.0
+# Paths of corrupt files in the progress of a pass. The log has all of them.
+CORRUPT_MAX = 1_000
 
 
 @dataclass(slots=True)
@@ -49,18 +59,27 @@ class ScrubProgress:
     unverified: int = 0
     volume: int = 0
     """The volume that the pass is reading."""
+    shard: str = ""
+    """The last completed shard of that volume, where a restart continues."""
     shards: int = 0
     """Number of completed shards of `shards_total`."""
     shards_total: int = 0
     started_seconds: float = 0.0
     completed_seconds: float = 0.0
-    """End of the last complete pass; 0 before the first since the node's start."""
+    """End of the last complete pass; 0 before the first."""
+    verified_since_seconds: float = 0.0
+    """Start of the last complete pass: each file that is older was verified since; 0 before it."""
+
+    @property
+    def is_complete(self) -> bool:
+        """True between two passes, and before the first."""
+        return self.completed_seconds >= self.started_seconds
 
 
 class _Found(NamedTuple):
-    """The result of one step: the number of passed shards, and the files of the last."""
+    """The result of one step: the passed shards, and the files of the last."""
 
-    shards: int
+    shards: list[str]
     files: list[PhotoFile]
 
 
@@ -81,7 +100,8 @@ class Scrub:
         self._bytes_per_second = bytes_per_second
         self._now_seconds = now_seconds
         self._sleep = sleep
-        self.progress = ScrubProgress()
+        self.progress = _parse_progress(store.load_scrub())
+        self._saved_at = now_seconds()
         self._written_at = -math.inf
 
     def note_write(self) -> None:
@@ -93,43 +113,90 @@ class Scrub:
         return BUSY_PAUSE_SECONDS if is_busy else PAUSE_SECONDS
 
     async def run_pass(self) -> ScrubProgress:
-        """Run one pass over all volumes and return its progress."""
-        last = self.progress.completed_seconds
-        volumes = self._store.volumes
-        self.progress = ScrubProgress(
-            shards_total=len(volumes) * len(SHARDS),
-            started_seconds=self._now_seconds(),
-            completed_seconds=last,
-        )
-        for volume in volumes:
-            self.progress.volume = volume
-            await self._scrub_volume(volume)
-        self.progress.completed_seconds = self._now_seconds()
-        return self.progress
+        """Run one pass over all volumes, or continue one, and return its progress."""
+        volumes, last = self._store.volumes, self.progress
+        if last.is_complete:
+            self.progress = ScrubProgress(
+                started_seconds=self._now_seconds(),
+                completed_seconds=last.completed_seconds,
+                verified_since_seconds=last.verified_since_seconds,
+            )
+        progress = self.progress
+        progress.shards_total = len(volumes) * len(SHARDS)
+        for number, volume in enumerate(volumes):
+            if volume < progress.volume:
+                continue
+            if volume > progress.volume:
+                progress.volume, progress.shard = volume, ""
+            left = [shard for shard in SHARDS if shard > progress.shard]
+            progress.shards = (number + 1) * len(SHARDS) - len(left)
+            await self._scrub_volume(volume, left)
+        progress.shards = progress.shards_total
+        progress.completed_seconds = self._now_seconds()
+        progress.verified_since_seconds = progress.started_seconds
+        await self._save()
+        return progress
 
     def document(self) -> dict[str, Any]:
         """Return the progress as JSON."""
         return asdict(self.progress)
 
-    async def _scrub_volume(self, volume: VolumeId) -> None:
-        loop = asyncio.get_running_loop()
-        shards = iter(SHARDS)
+    def unverified_seconds(self) -> float:
+        """Return an age that no file exceeds since it was verified; 0 before the first pass.
+
+        A file that no pass has reached yet counts from the start of the first one.
+        """
+        progress = self.progress
+        since_seconds = progress.verified_since_seconds or progress.started_seconds
+        return max(0.0, self._now_seconds() - since_seconds) if since_seconds else 0.0
+
+    async def _scrub_volume(self, volume: VolumeId, shards: Sequence[str]) -> None:
+        loop, left = asyncio.get_running_loop(), iter(shards)
         while True:
-            found = await loop.run_in_executor(self._threads, self._next_files, volume, shards)
+            found = await loop.run_in_executor(self._threads, self._next_files, volume, left)
             if not found.shards:
                 return
-            for file in found.files:
-                size = await loop.run_in_executor(self._threads, self._check, file)
-                await self._sleep(max(self._pause_seconds(), size / self._bytes_per_second))
-            if not found.files:
-                await self._sleep(self._pause_seconds())
-            self.progress.shards += found.shards
+            await self._scrub_files(found.files)
+            self.progress.shards += len(found.shards)
+            self.progress.shard = found.shards[-1]
+            if abs(self._now_seconds() - self._saved_at) > SAVE_SECONDS:
+                await self._save()
+
+    async def _scrub_files(self, files: Sequence[PhotoFile]) -> None:
+        """Compare files with their digests, in steps that the budget pays for."""
+        loop, left = asyncio.get_running_loop(), iter(files)
+        while True:
+            started = self._now_seconds()
+            cost = await loop.run_in_executor(self._threads, self._check_some, left)
+            spent_seconds = max(0.0, self._now_seconds() - started)
+            due_seconds = cost / self._bytes_per_second - spent_seconds
+            if cost or not files:
+                await self._sleep(max(self._pause_seconds(), due_seconds))
+            if not cost:
+                return
+
+    async def _save(self) -> None:
+        self._saved_at = self._now_seconds()
+        text = json.dumps(self.document()).encode()
+        # A crash or a disk that takes no writes costs a repetition of shards.
+        with contextlib.suppress(NodeError, OSError):
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._threads, self._store.save_scrub, text)
+
+    def _check_some(self, files: Iterator[PhotoFile]) -> int:
+        """Compare the next files with their digests; return their cost, or 0 without any."""
+        cost = 0
+        for file in files:
+            cost += max(self._check(file), FILE_BYTES_MIN)
+            if cost >= self._bytes_per_second * STEP_SECONDS:
+                break
+        return cost
 
     def _next_files(self, volume: VolumeId, shards: Iterator[str]) -> _Found:
         """Return the files of the next non-empty shard within `SHARDS_AT_ONCE` shards."""
-        passed = 0
+        passed: list[str] = []
         for shard in islice(shards, SHARDS_AT_ONCE):
-            passed += 1
+            passed.append(shard)
             if listed := self._store.list_shard(volume, shard):
                 self._store.check_summary(volume, shard, listed)
                 return _Found(passed, [parse_name(volume, file.name) for file in listed])
@@ -146,7 +213,7 @@ class Scrub:
         except OSError as error:
             # It counts as corrupt, but is not quarantined, because a disk can recover.
             log.error("scrub: cannot read %s: %s", place, error)  # noqa: TRY400  # errno is enough
-            self.progress.corrupt.append(place.path)
+            self._note_corrupt(place)
             return 0
 
     def _compare(self, place: Place, found: OpenFile) -> int:
@@ -162,8 +229,12 @@ class Scrub:
             self._quarantine(place, found)
         return found.stat.bytes
 
+    def _note_corrupt(self, place: Place) -> None:
+        if len(self.progress.corrupt) < CORRUPT_MAX:
+            self.progress.corrupt.append(place.path)
+
     def _quarantine(self, place: Place, found: OpenFile) -> None:
-        self.progress.corrupt.append(place.path)
+        self._note_corrupt(place)
         try:
             quarantined = self._store.quarantine(place, inode=found.stat.inode)
         except NodeError:
@@ -181,3 +252,10 @@ def _is_sound(place: Place, found: OpenFile) -> bool:
     except Corrupt:
         return False
     return True
+
+
+def _parse_progress(text: bytes) -> ScrubProgress:
+    """Return saved progress, or that before the first pass."""
+    with contextlib.suppress(ValueError, TypeError):
+        return ScrubProgress(**parse_json(text))
+    return ScrubProgress()

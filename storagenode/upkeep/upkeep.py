@@ -18,6 +18,7 @@ FINISH_DELETES_SECONDS = 10.0
 REMOVE_PARTIALS_SECONDS = 60.0
 # A restart lists the shards that changed in this time. Each changed volume costs one write.
 SAVE_SUMMARIES_SECONDS = 120.0
+EMPTY_TRASH_SECONDS = 600.0
 
 
 class Upkeep:
@@ -49,6 +50,10 @@ class Upkeep:
         """Record that a client writes: the scrub yields to it."""
         self._scrub.note_write()
 
+    def unverified_seconds(self) -> float:
+        """Return an age that no file exceeds since it was verified, 0 if it is unknown."""
+        return self._scrub.unverified_seconds()
+
     def scrub_document(self) -> dict[str, Any]:
         """Return the scrub progress as JSON."""
         return self._scrub.document()
@@ -56,7 +61,13 @@ class Upkeep:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run upkeep until the block exits."""
-        works = (self._run, self._finish_deletes, self._remove_partials, self._save_summaries)
+        works = (
+            self._run,
+            self._finish_deletes,
+            self._remove_partials,
+            self._save_summaries,
+            self._remove_old,
+        )
         tasks = [asyncio.create_task(work()) for work in works]
         try:
             yield
@@ -76,6 +87,11 @@ class Upkeep:
 
     async def _save_summaries(self) -> None:
         await self._repeat(SAVE_SUMMARIES_SECONDS, self._store.save_summaries, "saving summaries")
+
+    async def _remove_old(self) -> None:
+        while True:
+            await self._do(self._empty_trash, "emptying the trash")
+            await asyncio.sleep(EMPTY_TRASH_SECONDS)
 
     async def _repeat(self, seconds: float, work: Callable[[], object], what: str) -> None:
         # Apart from the scrub, whose pass takes hours.
@@ -97,7 +113,6 @@ class Upkeep:
                 # Reads from a bucket cost money, and its server verifies the bytes itself.
                 if self._store.is_local or is_requested:
                     await self._scrub.run_pass()
-                await asyncio.get_running_loop().run_in_executor(self._threads, self._empty_trash)
             except (NodeError, OSError) as error:
                 log.warning("upkeep pass failed: %s", error)
             with contextlib.suppress(TimeoutError):

@@ -1,6 +1,6 @@
 """Metrics of a node for Prometheus."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -36,14 +36,11 @@ class NodeMetrics:
         upkeep: Upkeep,
         *,
         map_digest: str,
-        now_seconds: Callable[[], float],
     ) -> None:
         self._ports = PortMetrics(ports, map_digest=map_digest)
         self._store = store if isinstance(store, DiskStore) else None
         self._partials = partials
         self._upkeep = upkeep
-        self._now_seconds = now_seconds
-        self._started_seconds = now_seconds()
 
     def render(self, status: NodeStatus) -> bytes:
         """Return all metrics as text for Prometheus. Blocks: it lists the partial uploads."""
@@ -58,12 +55,11 @@ class NodeMetrics:
 
     def _upkeep_metrics(self) -> list[Metric]:
         scrub = self._upkeep.scrub_document()
-        completed_seconds = scrub["completed_seconds"] or self._started_seconds
         return [
             GaugeMetricFamily(
-                "glassplate_scrub_age_seconds",
-                "Time since the last complete scrub, or since the node's start without one.",
-                max(0.0, self._now_seconds() - completed_seconds),
+                "glassplate_oldest_unverified_seconds",
+                "An age that no file exceeds since the scrub read it; 0 before the first scrub.",
+                self._upkeep.unverified_seconds(),
             ),
             GaugeMetricFamily(
                 "glassplate_scrub_corrupt_files",

@@ -200,6 +200,7 @@ class WriteApi:
             unwritten_tombstones=condition.unwritten_tombstones,
             reserve_bytes=condition.reserve_bytes,
             settled=store.settled(),
+            unverified_seconds=self._upkeep.unverified_seconds(),
             hints=hints,
             hints_age_seconds=self._hints_age.seconds(hints, self._now_seconds()),
             cold_tiers={str(v): render_cold_tier(tier) for v, tier in store.cold_tiers.items()},

@@ -53,7 +53,7 @@ NODE = Node(
     store="unused",
     uuid=SECRET_UUID,
 )
-MARKERS = {".volume", ".cold-tier", ".summaries"}
+MARKERS = {".volume", ".cold-tier", ".summaries", ".scrub"}
 COLD_TIER = ColdTier(sizes="hko", cold_nodes=(NodeId("cold-1"),))
 
 
@@ -158,6 +158,7 @@ def _root(tmp_path_factory):
         )
     store.shard_digests(VOLUME)
     store.save_summaries()
+    store.save_scrub(b"{}")
     with store.staging(bytes_expected=0) as staged:
         yield BuiltRoot(path, store, staged.path)
     file_system.close_root()
@@ -223,7 +224,7 @@ def test_the_attributes_of_files(root):
             ".recent": "in `.recent/`",
         }.get(
             each.split("/")[0],
-            "`.volume`, `.cold-tier`, `.summaries`"
+            "`.volume`, `.cold-tier`, `.summaries`, `.scrub`"
             if path.name in MARKERS
             else "photo file, also in `.hints/`, `.trash/`, and `.quarantine/`",
         )
@@ -238,7 +239,9 @@ def test_the_attributes_of_files(root):
         is_tombstone = path.suffix == ".gone"
         place = place_of(each) if is_tombstone else None
         assert recorded == (proof_of(place) if place else digest_of(path.read_bytes()))
-        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o750
+        assert stat.S_IMODE(path.parent.stat().st_mode) == (
+            0o700 if path.parent == root.path else 0o750
+        )
         assert path.stat().st_mtime == (NOW if path.name in MARKERS else UPLOADED)
 
 

@@ -95,9 +95,10 @@ def node_metrics(clients):
             clients,
             store=store,
             partials=SimpleNamespace(held=HeldPartials(()), bytes_max=lambda: 1),
-            upkeep=SimpleNamespace(scrub_document=lambda: asdict(ScrubProgress())),
+            upkeep=SimpleNamespace(
+                scrub_document=lambda: asdict(ScrubProgress()), unverified_seconds=float
+            ),
             map_digest="",
-            now_seconds=lambda: 0.0,
         )
         text = metrics.render(NODE_STATUS)
         file_system.close_root()

@@ -114,7 +114,7 @@ class SimulatedNode(Machine):
             marker,
             InternalVerifier(self.keys, receiver=self.node.id),
             self.puller,
-            None,  # type: ignore[arg-type]
+            SimpleNamespace(unverified_seconds=float),  # type: ignore[arg-type]
             self.fence,
             self.threads,  # type: ignore[arg-type]
             self.threads,  # type: ignore[arg-type]

@@ -65,6 +65,7 @@ NODE = {
     "accepts_new_photos": True,
     "free_bytes": 9,
     "fallen_fences": [],
+    "unverified_seconds": 29 * 86400.0,
 }
 
 
@@ -72,6 +73,13 @@ def test_a_suspect_disk_is_an_alert_with_its_reason():
     """One failed fsync is enough."""
     (alert,) = node_alerts([NODE, {**NODE, "reason": "fsync: EIO"}])
     assert alert == "node a takes no writes: fsync: EIO"
+
+
+def test_files_that_no_scrub_reads_are_an_alert():
+    """The disk is too large for its budget, or the scrub does not advance."""
+    (alert,) = node_alerts([NODE, {**NODE, "unverified_seconds": 31 * 86400.0}])
+    assert "not read for 31 days: raise limits.scrub_bytes_per_second" in alert
+    assert node_alerts([{**NODE, "unverified_seconds": None}]) == []
 
 
 def test_a_disk_above_its_soft_limit_is_an_alert():
@@ -277,12 +285,13 @@ def test_a_node_has_the_metrics_of_its_status():
         {"read": CLIENTS, "write": CLIENTS},
         store=None,
         partials=None,
-        upkeep=SimpleNamespace(scrub_document=lambda: asdict(progress)),
+        upkeep=SimpleNamespace(
+            scrub_document=lambda: asdict(progress), unverified_seconds=lambda: 60.0
+        ),
         map_digest="",
-        now_seconds=lambda: 100.0,
     )
     found = samples(metrics.render(status))
-    assert found["glassplate_scrub_age_seconds",] == 60
+    assert found["glassplate_oldest_unverified_seconds",] == 60
     assert found["glassplate_scrub_corrupt_files",] == 1
     assert found["glassplate_node_free_bytes", "east", "east-1"] == 5
     assert found["glassplate_node_pending_hints", "east", "east-1"] == 4

@@ -14,6 +14,7 @@ from storagenode.protocol.errors import DiskSuspect
 from storagenode.protocol.layout import Place
 from storagenode.upkeep.scrub import Scrub
 from storagenode.upkeep.upkeep import Upkeep
+from tests.storagemaster.small_cluster import wait_until
 from tests.storagenode.photo_samples import MTIME, VOLUME, bundle_of, version_of
 from tests.storagenode.tombstones import write_tombstone
 from volumes.photo_path import VersionTombstone
@@ -102,6 +103,21 @@ def test_a_suspect_disk_keeps_its_trash(store, clock):
         asyncio.run(empty())
     assert len(days_in(store)) == 4
     assert store.list_shard(VOLUME, version_of(0).shard)
+
+
+@pytest.mark.usefixtures("deleted")
+def test_the_trash_is_emptied_while_a_scrub_pass_runs(store, clock):
+    """A pass of a large disk takes days."""
+    clock.advance(1e9)
+
+    async def run():
+        with ThreadPoolExecutor(2) as threads:
+            scrub = Scrub(store, threads, bytes_per_second=1, now_seconds=clock)
+            async with Upkeep(store, scrub, threads, trash_days=1).running():
+                await wait_until(lambda: not days_in(store))
+                assert not scrub.progress.is_complete
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("module", [layout, trash], ids=lambda module: module.__name__)

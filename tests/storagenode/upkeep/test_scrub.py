@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -13,8 +14,10 @@ from storagenode.protocol.layout import Place
 from storagenode.upkeep.scrub import (
     BUSY_PAUSE_SECONDS,
     BUSY_SECONDS,
+    FILE_BYTES_MIN,
     PAUSE_SECONDS,
     SHARDS_AT_ONCE,
+    STEP_SECONDS,
     Scrub,
 )
 from tests.storagenode.disk.test_store import flip
@@ -105,10 +108,112 @@ def test_a_pass_reads_every_byte_from_the_disk(scrub, disk, clock):
     assert progress.completed_seconds == clock.seconds
 
 
-def test_a_pass_keeps_to_its_budget(scrub, slept):
-    """Client reads have priority."""
+def test_a_pass_keeps_to_its_budget(scrub, slept, monkeypatch):
+    """Client reads have priority. A small file costs more than its bytes."""
     scrub()
-    assert [seconds for seconds in slept if seconds != PAUSE_SECONDS] == [SIZE / 1000] * 3
+    assert budgeted(slept) == [FILE_BYTES_MIN / 1000] * 3
+    slept.clear()
+    monkeypatch.setattr("storagenode.upkeep.scrub.FILE_BYTES_MIN", 1)
+    scrub()
+    assert budgeted(slept) == [SIZE / 1000] * 3
+
+
+def budgeted(slept):
+    """Return the pauses that the budget requires."""
+    return [seconds for seconds in slept if seconds != PAUSE_SECONDS]
+
+
+def test_small_files_of_a_shard_share_a_step(store, clock, slept):
+    """Their number does not limit the rate, only their cost does."""
+    for letter in "abcdefghk":
+        place = replace(PLACES[0], file=replace(PLACES[0].file, size=letter))
+        put(store, place, bytes_of(place, size=SIZE))
+    bytes_per_second = int(5 * FILE_BYTES_MIN / STEP_SECONDS)
+
+    async def sleep(seconds):
+        slept.append(seconds)
+
+    with ThreadPoolExecutor(1) as threads:
+        scrub = Scrub(
+            store, threads, bytes_per_second=bytes_per_second, now_seconds=clock, sleep=sleep
+        )
+        asyncio.run(scrub.run_pass())
+    # Ten files of one shard in two steps, and one file in each of two other shards.
+    assert [round(seconds / STEP_SECONDS, 6) for seconds in slept if seconds > PAUSE_SECONDS] == [
+        1.0,
+        1.0,
+    ]
+
+
+def test_a_restart_continues_the_pass(store, clock, slept, monkeypatch):
+    """It repeats at most the shards since the last save, and keeps the start of the pass."""
+    monkeypatch.setattr("storagenode.upkeep.scrub.SAVE_SECONDS", -1)
+    with ThreadPoolExecutor(1) as threads:
+
+        def scrub(sleep):
+            return Scrub(store, threads, bytes_per_second=1000, now_seconds=clock, sleep=sleep)
+
+        async def crash(seconds):
+            slept.append(seconds)
+            if len(slept) == 20:
+                raise ConnectionAbortedError
+
+        async def skip(_seconds):
+            pass
+
+        assert scrub(skip).unverified_seconds() == 0
+        with pytest.raises(ConnectionAbortedError):
+            asyncio.run(scrub(crash).run_pass())
+        started = clock.seconds
+        clock.advance(1000)
+        again = scrub(skip)
+        assert 0 < again.progress.shards < len(SHARDS)
+        assert again.unverified_seconds() == 1000
+        progress = asyncio.run(again.run_pass())
+        assert progress.files == 3
+        assert progress.shards == progress.shards_total
+        assert progress.started_seconds == progress.verified_since_seconds == started
+        assert progress.completed_seconds == clock.seconds
+        assert scrub(skip).progress == progress
+        clock.advance(500)
+        assert scrub(skip).unverified_seconds() == 1500
+        last = asyncio.run(scrub(skip).run_pass())
+        assert (last.files, last.verified_since_seconds) == (3, clock.seconds)
+        assert scrub(skip).unverified_seconds() == 0
+
+
+def test_a_restart_reads_a_volume_that_was_added(store, clock, monkeypatch):
+    """Also one with a lower number, in the next pass."""
+    monkeypatch.setattr("storagenode.upkeep.scrub.SAVE_SECONDS", -1)
+    store.save_scrub(b'{"volume": 42, "shard": "zz", "started_seconds": 5, "completed_seconds": 1}')
+    for volume in (7, 50):
+        store.create_volume(volume)
+        put(store, variant_of(version_of(1, volume=volume)), bytes_of("added", size=SIZE))
+
+    async def skip(_seconds):
+        pass
+
+    with ThreadPoolExecutor(1) as threads:
+        scrub = Scrub(store, threads, bytes_per_second=1000, now_seconds=clock, sleep=skip)
+        assert asyncio.run(scrub.run_pass()).files == 1
+        assert asyncio.run(scrub.run_pass()).files == 5
+
+
+def test_unusable_progress_begins_a_pass(store, clock):
+    """It was damaged, or saved in another form."""
+    with ThreadPoolExecutor(1) as threads:
+        for text in (b"{", b"[]", b'{"position": 1}'):
+            store.save_scrub(text)
+            scrub = Scrub(store, threads, bytes_per_second=1000, now_seconds=clock)
+            assert scrub.progress.started_seconds == 0
+
+
+def test_few_corrupt_paths_are_kept(scrub, root, monkeypatch):
+    """The log has all of them."""
+    monkeypatch.setattr("storagenode.upkeep.scrub.CORRUPT_MAX", 1)
+    for place in PLACES:
+        flip(root / place.path)
+    assert len(scrub().corrupt) == 1
 
 
 def test_a_pass_over_empty_shards_pauses_too(scrub, slept):
@@ -138,7 +243,7 @@ def test_a_file_without_a_digest_is_counted_and_stays(scrub, root, slept):
     progress = scrub()
     assert (progress.unverified, progress.files, progress.bytes) == (1, 3, 2 * SIZE)
     assert path.exists()
-    assert slept.count(SIZE / 1000) == 2
+    assert slept.count(FILE_BYTES_MIN / 1000) == 3
 
 
 def test_a_file_without_a_digest_changes_the_digest_of_its_shard(scrub, store, root, clock):

@@ -17,9 +17,11 @@ KEYS = {
     "unverified",
     "volume",
     "shards",
+    "shard",
     "shards_total",
     "started_seconds",
     "completed_seconds",
+    "verified_since_seconds",
 }
 
 
