@@ -67,7 +67,13 @@ REPAIRED = (
     f"{MASTER}/repair/test_applied_plans.py",
     *(
         f"{MASTER}/repair/test_{name}.py"
-        for name in ("settlement", "tombstone_seconds", "unproven_tombstones", "volume_comparison")
+        for name in (
+            "danger_first",
+            "settlement",
+            "tombstone_seconds",
+            "unproven_tombstones",
+            "volume_comparison",
+        )
     ),
     f"{MASTER}/repair/test_danger_first.py",
     f"{MASTER}/operations/test_waits.py",

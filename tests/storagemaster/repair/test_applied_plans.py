@@ -4,9 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from storagemaster.mirrors.fleet import Fleet
-from storagemaster.mirrors.settling import Settling
-from storagemaster.repair.reconcile import ATTEMPTS_MAX, Reconciler
+from storagemaster.repair.reconcile import ATTEMPTS_MAX, CYCLE_SECONDS, Reconciler
 from storagemaster.repair.steps import (
     Copy,
     Plan,
@@ -99,10 +97,30 @@ class Cluster:
         self.volumes = {1: volume, 2: volume}
         self.limits = SimpleNamespace(repair_bytes_per_second=10**12)
         mirrors = SimpleNamespace(cluster=self, nodes=self.nodes, fleet=self)
-        settling = Settling(Fleet({}))
-        self.reconcile = Reconciler(
-            mirrors, self, self, settling=settling, now_seconds=lambda: 100.0
+        self.last_fault, self.compared = 0, []
+        settling = SimpleNamespace(
+            begin=lambda: 0,
+            record_comparison=lambda _, **how: how,
+            needs_comparison=lambda _: True,
         )
+        self.reconcile = Reconciler(
+            mirrors,
+            self,
+            self,
+            settling=settling,
+            now_seconds=lambda: 100.0,
+            shuffle=list.reverse,
+        )
+        self.reconcile.comparison = self
+
+    async def find_equal(self, volumes):
+        """Note the volumes of a pass; all are equal."""
+        self.compared.append(list(volumes))
+        return set(volumes)
+
+    def copies_of(self, volume):
+        """Return a number of copies."""
+        return len(self.volumes[volume].mirrors)
 
     def view(self):
         """Return the views of all nodes."""
@@ -320,3 +338,33 @@ async def test_a_sole_copy_waits_while_a_node_that_may_have_another_is_down(clus
     assert cluster.done == []
     assert "north may have a copy and is down" in report.failed[SOLE]
     assert cluster.down <= {"north"}
+
+
+@pytest.mark.parametrize(("volumes", "a_pass"), [(1, 1), (2, 1), (30, 1), (31, 2), (300, 10)])
+async def test_all_volumes_take_one_cycle(cluster, volumes, a_pass):
+    """Whatever their number. Each is in one pass."""
+    cluster.volumes = dict.fromkeys(range(volumes), cluster.volumes[1])
+    passes = -(-volumes // a_pass)
+    assert cluster.reconcile.pause_seconds == pytest.approx(CYCLE_SECONDS * a_pass / volumes)
+    for _ in range(passes):
+        await cluster.reconcile.reconcile_next()
+    assert {len(each) for each in cluster.compared[:-1]} <= {a_pass}
+    assert sorted(volume for each in cluster.compared for volume in each) == [*range(volumes)]
+
+
+async def test_each_storagemaster_has_its_own_order(cluster):
+    """A shuffled one, in every cycle."""
+    for _ in range(4):
+        await cluster.reconcile.reconcile_next()
+    assert cluster.compared == [[1], [2], [1], [2]]
+
+
+async def test_volumes_that_a_fault_has_touched_come_first(cluster):
+    """Once, and only if all their mirrors are up."""
+    cluster.last_fault = 5
+    for _ in range(2):
+        await cluster.reconcile.reconcile_next()
+    assert cluster.compared == [[2, 1], [1], [2]]
+    cluster.last_fault, cluster.down, cluster.compared = 6, {"east"}, []
+    await cluster.reconcile.reconcile_next()
+    assert cluster.compared == [[1]]
