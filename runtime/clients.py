@@ -81,7 +81,7 @@ class Connection(Protocol):
 
 
 Permits = Callable[[Mapping[str, Any] | None], bool]
-"""Return True if a client with this verified certificate may use the port."""
+"""Return True if a client with this verified certificate may use the port now."""
 
 
 def permit_all(_: Mapping[str, Any] | None) -> bool:
@@ -182,9 +182,11 @@ class Clients:
         self._watched.pop(connection, None)
 
     def check(self, now_seconds: float) -> None:
-        """End the connections whose clients are beyond the limits."""
+        """End the connections whose clients are beyond the limits, or no longer permitted."""
         for connection, watched in list(self._watched.items()):
             offense = watched.offense(now_seconds, self.limits)
+            if offense is None and not self._permits(connection.certificate()):
+                offense = Offense.NOT_PERMITTED
             if offense is not None:
                 self.rejected[offense] += 1
                 connection.reject(offense)

@@ -156,7 +156,7 @@ def _sources(
 
 def _permits(cluster: Cluster, certificate: Certificate | None) -> Permits:
     """Return the check of the clients of the write port."""
-    return permits_roles(cluster, *WRITE_PORT_ROLES) if certificate else permit_all
+    return permits_roles(cluster, certificate, *WRITE_PORT_ROLES) if certificate else permit_all
 
 
 def _metrics(

@@ -1,11 +1,18 @@
 """The machines of a cluster, as their certificates name them, and who may connect."""
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from runtime.tls.certificate import Certificate
 from runtime.tls.certificate_files import CertificateFiles
-from runtime.tls.machine_name import MachineName, Role, name_in_certificate
+from runtime.tls.machine_name import (
+    MachineName,
+    Role,
+    expiry_in_certificate,
+    name_in_certificate,
+)
 from volumes.cluster import Cluster
 
 PROMETHEUS = MachineName(Role.MONITOR, "prometheus")
@@ -36,7 +43,22 @@ def certificate_files(cluster: Cluster, role: Role, id_: str) -> CertificateFile
     return CertificateFiles(Path(cluster.tls.folder), MachineName(role, id_))
 
 
-def permits_roles(cluster: Cluster, *roles: Role) -> Callable[[Mapping[str, Any] | None], bool]:
-    """Return the check of a client's certificate: it must name a machine of one of these roles."""
+def permits_roles(
+    cluster: Cluster,
+    own: Certificate,
+    *roles: Role,
+    now_seconds: Callable[[], float] = time.time,
+) -> Callable[[Mapping[str, Any] | None], bool]:
+    """Return the check of a client's certificate: it must name a machine of one of these roles.
+
+    TLS checks when a connection begins that neither certificate has ended. Connections last for
+    days, so this check covers their ends as well.
+    """
     permitted = {each for each in machines_of(cluster) if each.role in roles}
-    return lambda certificate: name_in_certificate(certificate) in permitted
+
+    def permits(certificate: Mapping[str, Any] | None) -> bool:
+        if certificate is None or name_in_certificate(certificate) not in permitted:
+            return False
+        return now_seconds() < min(own.expiry_seconds, expiry_in_certificate(certificate))
+
+    return permits

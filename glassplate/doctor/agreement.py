@@ -10,6 +10,7 @@ from storagenode.protocol.agreement import Agreed
 CLOCK_SECONDS_MAX = 2.0
 FSYNC_SECONDS_MAX = 0.25
 CONNECTIONS_MIN = 1000
+CERTIFICATE_DAYS = 30
 _SAMPLE = re.compile(r"^(glassplate_\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
@@ -126,7 +127,21 @@ def check_status(status: Mapping[str, Any]) -> Iterator[Finding]:
         else:
             do = "start the time synchronization of its machine"
             yield fail(f"clock/{machine['id']}", what, f"it differs by {seconds:.1f} s", do)
+    yield from _check_certificates(status)
     yield from _check_work(status)
+
+
+def _check_certificates(status: Mapping[str, Any]) -> Iterator[Finding]:
+    for each in status["tls"]["certificates"]:
+        id_, what = f"{each['role']}/{each['id']}", f"of {each['role']} {each['id']}"
+        what, days = f"the certificate {what} is valid for 30 days", each["days_left"]
+        do = "run glassplate certs renew, and copy the file to its machine"
+        if days >= CERTIFICATE_DAYS:
+            yield ok(f"certificate/{id_}", what)
+        elif days >= 0:
+            yield warn(f"certificate/{id_}", what, f"it ends in {days} days", do)
+        else:
+            yield fail(f"certificate/{id_}", what, "it has ended", do)
 
 
 def _check_work(status: Mapping[str, Any]) -> Iterator[Finding]:

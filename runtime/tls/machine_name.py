@@ -6,6 +6,7 @@ The name is a DNS name of the certificate, so that TLS itself compares it with t
 """
 
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -60,3 +61,8 @@ def name_in_certificate(certificate: Mapping[str, Any] | None) -> MachineName | 
     names = [text for kind, text in (certificate or {}).get("subjectAltName", ()) if kind == "DNS"]
     machines = [each for each in map(parse_machine_name, names) if each is not None]
     return machines[0] if len(machines) == 1 else None
+
+
+def expiry_in_certificate(certificate: Mapping[str, Any]) -> float:
+    """Return the end of a verified certificate, as `ssl` describes it, since the epoch."""
+    return float(ssl.cert_time_to_seconds(certificate["notAfter"]))

@@ -1,12 +1,17 @@
 """Certificates of the cluster, as one storagemaster sees them, and the alerts before they end."""
 
-import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runtime.tls.certificate import Certificate
-from runtime.tls.machine_name import MachineName, Role, name_in_certificate
+from runtime.tls.machine_name import (
+    MachineName,
+    Role,
+    expiry_in_certificate,
+    name_in_certificate,
+)
 from storagemaster.mirrors.fleet import NodeView
+from storagemaster.operations.status_document import CertificateState, TlsState
 from volumes.cluster import Cluster, NodeId
 from volumes.machines import permits_roles
 
@@ -23,53 +28,52 @@ class Certificates:
     def __init__(self, cluster: Cluster, master: str, own: Certificate | None) -> None:
         self.own = own
         self.master = master
-        self._permits = permits_roles(cluster, Role.WORKER)
-        self._workers: dict[MachineName, float] = {}
+        self._permits = None if own is None else permits_roles(cluster, own, Role.WORKER)
+        self._expiry_seconds: dict[MachineName, float] = {}
 
     def permits_worker(self, certificate: Mapping[str, Any] | None) -> bool:
         """Return True for a worker of the cluster, and remember when its certificate ends."""
-        if self.own is None:
+        if self._permits is None:
             return True
         if not self._permits(certificate):
             return False
         name = name_in_certificate(certificate)
         if name is not None and certificate is not None:
-            self._workers[name] = float(ssl.cert_time_to_seconds(certificate["notAfter"]))
+            self._expiry_seconds[name] = expiry_in_certificate(certificate)
         return True
 
-    def alerts(self, views: Mapping[NodeId, NodeView], *, now_seconds: float) -> list[str]:
-        """Return an alert for each certificate that ends soon or has ended."""
+    def document(self, views: Mapping[NodeId, NodeView], *, now_seconds: float) -> TlsState:
+        """Return the certificates that this storagemaster has seen, also of machines now down."""
         if self.own is None:
-            return []
-        ends = {
-            MachineName(Role.MASTER, self.master): self.own.expiry_seconds,
-            **{
-                MachineName(Role.NODE, id_): view.status.certificate_expiry_seconds
-                for id_, view in views.items()
-                if view.status is not None and view.status.certificate_expiry_seconds
-            },
-            **self._workers,
-        }
-        return [
-            text
-            for machine, expiry_seconds in ends.items()
-            if (text := expiry_alert(machine, expiry_seconds, now_seconds=now_seconds))
+            return TlsState(internal=False, certificates=[])
+        found = self._expiry_seconds
+        found[MachineName(Role.MASTER, self.master)] = self.own.expiry_seconds
+        for id_, view in views.items():
+            if view.status is not None and view.status.certificate_expiry_seconds:
+                found[MachineName(Role.NODE, id_)] = view.status.certificate_expiry_seconds
+        states = [
+            CertificateState(
+                role=machine.role,
+                id=machine.id,
+                days_left=int((expiry_seconds - now_seconds) // _SECONDS_PER_DAY),
+            )
+            for machine, expiry_seconds in found.items()
         ]
+        return TlsState(internal=True, certificates=states)
 
 
-def expiry_alert(machine: MachineName, expiry_seconds: float, *, now_seconds: float) -> str:
-    """Return the alert about one certificate, or an empty text.
+def certificate_alerts(states: Iterable[CertificateState]) -> list[str]:
+    """Return an alert for each certificate that ends soon or has ended.
 
-    >>> expiry_alert(MachineName(Role.NODE, "east-1"), 40 * 86_400, now_seconds=0)
-    ''
-    >>> expiry_alert(MachineName(Role.NODE, "east-1"), 86_400, now_seconds=0)[:47]
+    >>> certificate_alerts([CertificateState(role="node", id="east-1", days_left=40)])
+    []
+    >>> certificate_alerts([CertificateState(role="node", id="east-1", days_left=1)])[0][:47]
     'the certificate of node east-1 ends in 1 days: '
     """
-    days = (expiry_seconds - now_seconds) / _SECONDS_PER_DAY
-    if days >= ALERT_DAYS:
-        return ""
-    ends = f"ends in {days:.0f} days" if days > 0 else "has ended"
-    return (
-        f"the certificate of {machine.role} {machine.id} {ends}: renew it with "
-        "`glassplate certs renew`, and copy it to its machine"
-    )
+    return [
+        f"the certificate of {each['role']} {each['id']} "
+        + (f"ends in {each['days_left']} days" if each["days_left"] >= 0 else "has ended")
+        + ": renew it with `glassplate certs renew`, and copy it to its machine"
+        for each in states
+        if each["days_left"] < ALERT_DAYS
+    ]

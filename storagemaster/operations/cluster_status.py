@@ -24,7 +24,7 @@ from storagemaster.operations.alerts import (
     settlement_alerts,
     tombstone_alerts,
 )
-from storagemaster.operations.certificates import Certificates
+from storagemaster.operations.certificates import Certificates, certificate_alerts
 from storagemaster.operations.disagreements import Disagreements, Process
 from storagemaster.operations.port_health import PortHealth
 from storagemaster.operations.space_trend import SpaceTrend
@@ -109,6 +109,7 @@ class ClusterStatus:
             for each in self._cluster.masters.values()
         ]
         repair = state_document(self._reconcile, now_seconds=self._now_seconds())
+        tls = self._certificates.document(views, now_seconds=self._now_seconds())
         return {
             "cluster": self._cluster.name,
             "master": self._certificates.master,
@@ -121,13 +122,13 @@ class ClusterStatus:
             "workers_alive": workers_alive,
             "oldest_job_seconds": oldest_job_seconds,
             "repair": repair,
-            "tls": {"internal": self._certificates.own is not None},
+            "tls": tls,
             "alerts": [
                 *node_alerts(nodes),
                 *tombstone_alerts(
                     {id_: node.proven.refused() for id_, node in self._nodes.items()}
                 ),
-                *self._certificates.alerts(views, now_seconds=self._now_seconds()),
+                *certificate_alerts(tls["certificates"]),
                 *clock_alerts(nodes, edges),
                 *map_alerts(strays, lacking),
                 *disagreement_alerts(disagreements),

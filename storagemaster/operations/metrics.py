@@ -71,6 +71,7 @@ def status_metrics(status: Mapping[str, Any]) -> list[Metric]:
         *_map_metrics(status),
         _edge_up(status),
         _clock_differences(status),
+        _certificates(status),
     ]
     if status["queues"] is not None:
         waiting = GaugeMetricFamily(
@@ -122,6 +123,17 @@ def status_metrics(status: Mapping[str, Any]) -> list[Metric]:
         if value is not None:
             metrics.append(GaugeMetricFamily(name, about, value))
     return metrics
+
+
+def _certificates(status: Mapping[str, Any]) -> Metric:
+    days = GaugeMetricFamily(
+        "glassplate_certificate_days_left",
+        "Whole days until the certificate of a machine ends; negative after its end.",
+        labels=["role", "id"],
+    )
+    for each in status["tls"]["certificates"]:
+        days.add_metric([each["role"], each["id"]], each["days_left"])
+    return days
 
 
 def _node_metrics(status: Mapping[str, Any]) -> list[Metric]:

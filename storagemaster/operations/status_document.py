@@ -114,11 +114,21 @@ class MasterState(TypedDict):
     disagrees_on: DisagreesOn
 
 
+class CertificateState(TypedDict):
+    """The certificate of a machine, as its last connection showed it."""
+
+    role: str
+    id: str
+    days_left: int
+    """Whole days until it ends; negative after its end."""
+
+
 class TlsState(TypedDict):
     """Encryption between the machines of the cluster."""
 
     internal: bool
     """True if storagemasters, nodes, and workers use TLS with each other."""
+    certificates: list[CertificateState]
 
 
 class ClusterState(TypedDict):

@@ -61,6 +61,7 @@ STATUS = {
     "alerts": [],
     "pending_hints": 0,
     "waits": [],
+    "tls": {"internal": True, "certificates": [{"role": "node", "id": "east-1", "days_left": 29}]},
 }
 NODE_STATUS = NodeStatus(
     node="east-1",

@@ -73,12 +73,20 @@ async def test_workers_deliver_sizes_to_a_port_of_their_own(roots, tmp_path):
         with pytest.raises(MasterRefused, match="404"):
             await deliver(None, dataclasses.replace(master, internal=None))
         status = (await running_master.request("GET", "/status")).document
-        assert status["tls"] == {"internal": True}
+        assert status["tls"]["internal"] is True
+        days = {
+            (each["role"], each["id"]): each["days_left"] for each in status["tls"]["certificates"]
+        }
+        assert days == {
+            **{("node", node): 364 for node in NODES},
+            ("master", "m2"): 364,
+            ("worker", "east"): 9,
+        }
         (alert,) = [each for each in status["alerts"] if "certificate" in each]
-        assert alert.startswith("the certificate of worker east ends in 10 days: renew it with")
+        assert alert.startswith("the certificate of worker east ends in 9 days: renew it with")
 
 
 async def test_without_tls_the_status_says_so(cluster):
     """For those who have a tunnel."""
     status = (await cluster.master.request("GET", "/status")).document
-    assert status["tls"] == {"internal": False}
+    assert status["tls"] == {"internal": False, "certificates": []}

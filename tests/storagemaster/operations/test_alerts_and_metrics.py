@@ -199,6 +199,7 @@ STATUS = {
     "alerts": ["no"],
     "pending_hints": 3,
     "waits": [{"volumes": [1, 2], "for": "a"}, {"volumes": [3], "for": "b"}],
+    "tls": {"internal": True, "certificates": [{"role": "node", "id": "east-1", "days_left": 29}]},
 }
 
 
@@ -232,6 +233,7 @@ def test_metrics_have_the_values_of_the_status():
     assert found["glassplate_edge_up", "e", "east", "purge"] == 0
     assert found["glassplate_clock_difference_seconds", "east", "east-1", "node"] == -4.5
     assert found["glassplate_clock_difference_seconds", "e", "east", "edge"] == 3
+    assert found["glassplate_certificate_days_left", "east-1", "node"] == 29
     assert ("glassplate_clock_difference_seconds", "node", "west", "west-1") not in found
     assert found["glassplate_pending_hints", "east", "east-1"] == 3
     assert found["glassplate_oldest_hint_age_seconds", "east", "east-1"] == 90
