@@ -20,8 +20,8 @@ def _clients(monkeypatch):
     made = []
 
     class Recorded(Clients):
-        def __init__(self, *arguments):
-            super().__init__(*arguments)
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
             made.append(self)
 
     monkeypatch.setattr(app, "Clients", Recorded)
@@ -60,8 +60,8 @@ async def test_a_silent_put_to_a_node_leaves_nothing(cluster, monkeypatch):
     made = []
 
     class Recorded(Clients):
-        def __init__(self, *arguments):
-            super().__init__(*arguments)
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
             made.append(self)
 
     await cluster.stop("west-1")
