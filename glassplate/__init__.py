@@ -12,6 +12,7 @@ from glassplate.errors import (
     InvalidResponse,
     InvalidWebhook,
     NoKeys,
+    NoRoomForParts,
     NotAllowed,
     NotAuthorized,
     NotFound,
@@ -34,7 +35,7 @@ from glassplate.markup.html import Html
 from glassplate.markup.info import Info
 from glassplate.session.retries import Retries, Timeouts
 from glassplate.session.webhook_events import PhotoEvent
-from storagemaster.known_wire import KnownPhoto, digest_key
+from storagemaster.known_wire import KnownPhoto, TicketUse, digest_key
 from storagemaster.wire import (
     Copy,
     Deletion,
@@ -60,6 +61,7 @@ __all__ = [
     "InvalidWebhook",
     "KnownPhoto",
     "NoKeys",
+    "NoRoomForParts",
     "NoToken",
     "NotAllowed",
     "NotAuthorized",
@@ -75,6 +77,7 @@ __all__ = [
     "Retries",
     "Revocation",
     "SizesFailed",
+    "TicketUse",
     "Timeouts",
     "TooLarge",
     "Unavailable",

@@ -6,7 +6,7 @@
 'pending'
 """
 
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from glassplate import client as asynchronous
 from glassplate.markup.html import Html
 from glassplate.markup.info import Info
-from glassplate.session.loop_thread import LoopThread
+from glassplate.session.loop_thread import LoopThread, chunks_of
 from glassplate.session.retries import Retries, Timeouts
 from glassplate.session.signing import TICKET_BYTES_MAX
 from storagemaster import wire
-from storagemaster.known_wire import KnownPhoto
+from storagemaster.known_wire import KnownPhoto, TicketUse
 from volumes.photo_path import PhotoVersion
 from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, Size
 
@@ -133,17 +133,19 @@ class Client:
         durability: Literal["strict", "degraded"] | None = None,
         idempotency_key: str | None = None,
         sha256: str | None = None,
+        known: bool = False,
         on_progress: "Progress | None" = None,
     ) -> wire.Receipt:
         """Upload a photo: a path, bytes, or chunks of `length` bytes in total."""
         return self._call(
             self._client.put(
-                source if isinstance(source, Path | str | bytes) else _chunks(iter(source)),
+                source if isinstance(source, Path | str | bytes) else chunks_of(iter(source)),
                 length=length,
                 volume=volume,
                 durability=durability,
                 idempotency_key=idempotency_key,
                 sha256=sha256,
+                known=known,
                 on_progress=on_progress,
             )
         )
@@ -183,6 +185,10 @@ class Client:
     def known(self, digests: Sequence[str]) -> list[KnownPhoto]:
         """Return the photo of each SHA-256 in hex, in order, so that it need not be sent again."""
         return self._call(self._client.known(digests))
+
+    def ticket_uses(self, ticket: str) -> list[TicketUse]:
+        """Return the photos that a ticket permits, in the order of their index."""
+        return self._call(self._client.ticket_uses(ticket))
 
     def list_photos(
         self, volume: int, *, after: str | None = None, limit: int = wire.PAGE_PHOTOS_MAX
@@ -386,11 +392,3 @@ class Client:
             work.close()
             raise RuntimeError("the client is not open: use it inside its `with` block")
         return loop.run(work)
-
-
-async def _chunks(source: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the chunks of an iterator that can block."""
-    import asyncio
-
-    while (chunk := await asyncio.to_thread(next, source, None)) is not None:
-        yield chunk

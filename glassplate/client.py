@@ -180,6 +180,7 @@ class Client(Signing, Lookups, Operations):
         durability: Literal["strict", "degraded"] | None = None,
         idempotency_key: str | None = None,
         sha256: str | None = None,
+        known: bool = False,
         on_progress: "Progress | None" = None,
     ) -> Receipt:
         """Upload a photo: a path, bytes, or chunks of `length` bytes in total.
@@ -187,14 +188,19 @@ class Client(Signing, Lookups, Operations):
         On return, the photo is fsynced on two nodes. The receipt names them and has the URLs of the
         future sizes. "strict" durability requires two colos. `sha256` is the digest in hex, if the
         caller knows it: other bytes are not stored. `on_progress` receives the sent bytes and the
-        total; it starts from zero when the upload is retried.
+        total; a retry goes back to the byte at which it continues.
 
-        A retry never makes a second photo: all uploads with one key are one photo. Each upload has
-        a new key unless `idempotency_key` is given. Chunks of more than 1 MiB in total cannot be
-        sent again after the first of them was sent.
+        A source of more than 8 MiB continues after a lost connection, at any storagemaster, where
+        the cluster has its last byte. A shorter one is sent again as a whole. It is never stored
+        twice: all uploads with one key are one photo. Each upload has a new key unless
+        `idempotency_key` is given.
+
+        With `known`, the key is the digest of the photo, so that all uploads of equal bytes are one
+        photo of the application. If it is stored, no bytes are sent.
 
         Raises:
             UnusableSource: The source cannot be read, is empty, or does not have `length` bytes.
+            PhotoGone: The photo of the key was deleted.
             UnsupportedFormat: The source is not a photo in a supported format.
             TooLarge: The source has more bytes than the cluster accepts.
             IdempotencyKeyReused: The key belongs to other bytes.
@@ -208,6 +214,7 @@ class Client(Signing, Lookups, Operations):
             durability=durability,
             idempotency_key=idempotency_key,
             sha256=sha256,
+            known=known,
             on_progress=on_progress,
         )
 

@@ -21,6 +21,7 @@ GlassplateError
 ├── InvalidWebhook           a request that the cluster did not send as a webhook
 └── ClusterError             a fault of the cluster; a later retry can help
     ├── Unavailable     503  a server is temporarily unable (502 and 504 also)
+    ├── NoRoomForParts  507  uploads that are not complete take as much as they may
     ├── Unreachable          no server responded
     ├── NotReadyInTime       the sizes are not made yet
     ├── InvalidResponse      an unreadable response, or status 500
@@ -188,6 +189,12 @@ class Unavailable(ClusterError):
     code = "unavailable"
 
 
+class NoRoomForParts(ClusterError):
+    """A cluster whose uploads that are not complete take as much of the disks as they may."""
+
+    code = "no-room-for-parts"
+
+
 class Unreachable(ClusterError):
     """A cluster without a responding server."""
 
@@ -221,6 +228,7 @@ _CLASS_OF_STATUS: Mapping[int, type[Refused]] = {
     413: TooLarge,
     415: UnsupportedFormat,
 }
+NO_ROOM_STATUS = 507
 RETRYABLE_STATUSES = frozenset({502, 503, 504})
 
 
@@ -229,6 +237,8 @@ def error_of(problem: Problem) -> GlassplateError:
     message = f"{problem.title}: {problem.detail}" if problem.detail else problem.title
     if problem.status in RETRYABLE_STATUSES:
         return Unavailable(message + _in_logs(problem), problem=problem)
+    if problem.status == NO_ROOM_STATUS:
+        return NoRoomForParts(message, problem=problem)
     if 400 <= problem.status < 500:
         return _CLASS_OF_STATUS.get(problem.status, Refused)(message, problem=problem)
     message = f"unexpected status {problem.status}: {message}"

@@ -110,6 +110,20 @@ class TicketVerifier:
             UnknownKey, RetiredKey, BadMac: The signature is invalid.
             Expired: The ticket has ended.
         """
+        ticket = self.verify_ended(text)
+        if is_expired(ticket.expiry, now_seconds):
+            raise Expired
+        if ticket.expiry > now_seconds + LIFETIME_SECONDS_MAX:
+            raise NoPermission
+        return ticket
+
+    def verify_ended(self, text: str) -> Ticket:
+        """Return the ticket of a text, which can have ended.
+
+        Raises:
+            NoPermission: The text is not a ticket.
+            UnknownKey, RetiredKey, BadMac: The signature is invalid.
+        """
         claims = split_claims(text, PREFIX)
         # The application of an unsigned text only selects the key that must have signed it.
         application = claims.values.get("application")
@@ -121,12 +135,7 @@ class TicketVerifier:
         PurposeVerifier(secrets, retired_ids=retired).check(
             claims.signed, key_id=claims.key_id, mac=claims.mac
         )
-        ticket = _ticket_of(claims.values)
-        if is_expired(ticket.expiry, now_seconds):
-            raise Expired
-        if ticket.expiry > now_seconds + LIFETIME_SECONDS_MAX:
-            raise NoPermission
-        return ticket
+        return _ticket_of(claims.values)
 
 
 def _ticket_of(claims: Mapping[str, Any]) -> Ticket:

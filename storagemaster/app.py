@@ -34,7 +34,6 @@ from storagemaster.handlers.api import Api
 from storagemaster.handlers.audit_api import AuditApi
 from storagemaster.handlers.authorization import Authorization
 from storagemaster.handlers.console_api import ConsoleApi
-from storagemaster.handlers.cross_origin import CrossOrigin
 from storagemaster.handlers.description_api import DescriptionApi
 from storagemaster.handlers.known_api import KnownApi
 from storagemaster.handlers.operator_api import OperatorApi
@@ -213,7 +212,7 @@ def _wire(
         batches=BatchLookup(mirrors, photos, urls, cache),
         listing=VolumeListing(mirrors),
         recent=RecentListing(mirrors),
-        known=KnownApi(KnownPhotos(mirrors, keyed_photos)),
+        known=KnownApi(KnownPhotos(mirrors, keyed_photos), authorization),
         deletes=deletes,
         revokes=_revokes(mirrors, reads, mirroring, photos, deletes, queue, keys),
         repairs=Repairs(mirrors, reconcile),
@@ -221,7 +220,7 @@ def _wire(
         regeneration=_regenerate_api(mirrors, reads, mirroring, queue, keys),
         operators=_operator_api(mirrors, uploads, photos, deletes, queue, keys, session),
         tiering=TieringApi(Tiering(mirrors)),
-        resumable=_resumable_api(mirrors, mirroring, uploads, keys, revoked_tokens),
+        resumable=_resumable_api(mirrors, mirroring, uploads, keys, authorization, revoked_tokens),
         description=DescriptionApi(cluster, keys),
         audit=AuditApi(audit, LogReader(mirrors)),
         events=events,
@@ -370,19 +369,15 @@ def _resumable_api(
     mirroring: Mirroring,
     uploads: Uploads,
     keys: KeySource,
+    authorization: Authorization,
     revoked_tokens: Container[str],
 ) -> TusApi:
     copies, completion = PartialCopies(mirrors), Completion(mirrors, mirroring)
     resumable = ResumableUploads(
         uploads, mirrors, copies, completion, PhotoReader(mirrors), keys, now_seconds=time.time
     )
-    cluster = mirrors.cluster
-    return TusApi(
-        resumable,
-        CrossOrigin(cluster.applications.values()),
-        bytes_max=cluster.limits.upload_bytes_max,
-        revoked_tokens=revoked_tokens,
-    )
+    bytes_max = mirrors.cluster.limits.upload_bytes_max
+    return TusApi(resumable, authorization, bytes_max=bytes_max, revoked_tokens=revoked_tokens)
 
 
 def _connect_to_queue(cluster: Cluster) -> redis.Redis:

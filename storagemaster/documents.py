@@ -74,16 +74,6 @@ class Regenerated(TypedDict):
     """The version that gets the new sizes."""
 
 
-class UploadState(TypedDict):
-    """The state of a resumable upload."""
-
-    state: Literal["partial", "stored"]
-    reference: Reference
-    offset: int
-    """The byte at which the upload continues."""
-    bytes: int
-
-
 class FoundFile(TypedDict):
     """One file of a photo on a node."""
 

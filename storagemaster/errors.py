@@ -13,6 +13,7 @@ MasterError
 ├── UnknownVolume                404  the config has no such volume
 ├── UnknownPhoto                 404  no mirror has the photo, and all mirrors responded
 ├── UnknownUpload                404  no node has the resumable upload
+├── UnknownTicket                404  not a ticket of the application
 ├── UploadExpired                410  the resumable upload was not complete in time
 ├── OffsetMismatch               409  the resumable upload continues at another byte
 ├── UploadLocked                 423  no node with the resumable upload responded
@@ -21,6 +22,7 @@ MasterError
 ├── QuotaExceeded                429  the token permits no more uploads now
 ├── PhotoGone                    410  the photo was deleted
 ├── IdempotencyKeyReused         409  the Idempotency-Key was used for other bytes
+├── NoRoomForParts               507  resumable uploads take as much as they may
 └── Unavailable                  503  temporary; nothing was acknowledged
 """
 
@@ -134,6 +136,14 @@ class UnknownUpload(MasterError):
     title = "Unknown upload"
 
 
+class UnknownTicket(MasterError):
+    """Not a ticket of the application."""
+
+    slug = "unknown-ticket"
+    status = 404
+    title = "Unknown ticket"
+
+
 class UploadExpired(MasterError):
     """The resumable upload was not complete in time."""
 
@@ -213,6 +223,15 @@ class QuotaExceeded(MasterError):
     def __init__(self, limit: str, *, retry_after_seconds: int) -> None:
         super().__init__(f"{limit}; nothing was stored, try again in {retry_after_seconds} s")
         self.headers = {"Retry-After": str(retry_after_seconds)}  # type: ignore[misc]
+
+
+class NoRoomForParts(MasterError):
+    """Uploads that are not complete take as much of the disks as they may."""
+
+    slug = "no-room-for-parts"
+    status = 507
+    title = "No room for resumable uploads"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "60"}
 
 
 class Unavailable(MasterError):

@@ -33,10 +33,12 @@ class Route:
     body_bytes_max: int = 0
     """The longest body that the route's handler gets; 0 if it gets none or reads it itself."""
     has_urls: bool = False
-    """True if the response has URLs of photos, as far as the token has `read` and `original`."""
+    """True if the response has URLs of photos, as far as the token has `read` and `original`.
+
+    The token of a route with open access is optional.
+    """
     query: tuple[str, ...] = ()
     """The query parameters that the route knows, without `expires` of routes with URLs."""
-
     act: str = ""
     """The act in the audit log, of a route that changes something."""
 
@@ -78,16 +80,19 @@ UPLOAD = Route(
 # The ticket is the first field of the form.
 UPLOAD_FORM = Route("POST", "/photos/form", Access.OPEN, query=("volume",), act="upload")
 UPLOAD_OPTIONS = Route("OPTIONS", "/uploads", Access.OPEN)
-BEGIN_UPLOAD = Route("POST", "/uploads", Scope.UPLOAD, query=("volume",), act="upload")
+BEGIN_UPLOAD = Route(
+    "POST", "/uploads", Scope.UPLOAD, has_urls=True, query=("volume",), act="upload"
+)
 # The path of an upload is signed, and is the permission to continue it.
 UPLOAD_OFFSET = Route("HEAD", "/uploads/{upload}", Access.OPEN, act="upload")
-APPEND_TO_UPLOAD = Route("PATCH", "/uploads/{upload}", Access.OPEN, act="upload")
-UPLOAD_STATE = Route("GET", "/uploads/{upload}", Access.OPEN, act="upload")
+APPEND_TO_UPLOAD = Route("PATCH", "/uploads/{upload}", Access.OPEN, has_urls=True, act="upload")
+UPLOAD_STATE = Route("GET", "/uploads/{upload}", Access.OPEN, has_urls=True, act="upload")
 END_UPLOAD = Route("DELETE", "/uploads/{upload}", Access.OPEN)
 OVERRIDDEN_UPLOAD = Route("POST", "/uploads/{upload}", Access.OPEN, act="upload")
 PHOTOS_OF_VOLUME = Route("GET", "/photos", Scope.READ, query=("volume", "after", "limit"))
 RECENT_PHOTOS = Route("GET", "/photos/recent", Scope.READ, query=("before", "limit"))
 KNOWN = Route("POST", "/photos/known", Scope.UPLOAD, BATCH_REQUEST_BYTES_MAX)
+TICKET_USES = Route("POST", "/tickets/uses", Scope.READ, BATCH_REQUEST_BYTES_MAX)
 LOOKUP = Route("POST", "/photos/info", Scope.READ, BATCH_REQUEST_BYTES_MAX, has_urls=True)
 PHOTO = Route("GET", "/photos/{volume}/{photo}/{version}", Scope.READ, has_urls=True)
 DELETE_PHOTO = Route("DELETE", "/photos/{volume}/{photo}", Scope.DELETE, act="delete")

@@ -4,24 +4,41 @@ import asyncio
 import base64
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import aiohttp
 
-from glassplate.errors import ClusterError, ContentMismatch, InvalidResponse, UsageError
+from glassplate.errors import (
+    ClusterError,
+    ContentMismatch,
+    InvalidResponse,
+    NoRoomForParts,
+    UsageError,
+)
 from glassplate.session.downloads import Downloaded, download
 from glassplate.session.edge_responses import responses_of
-from glassplate.session.exchange import Progress, Request, SendProgress
+from glassplate.session.exchange import Progress, Request
 from glassplate.session.masters import Credentials, Masters
+from glassplate.session.part_uploads import PartUpload
 from glassplate.session.retries import Retries, Timeouts
 from glassplate.session.sinks import Sink
-from glassplate.session.sources import Body, MemoryBody, Source, open_source
+from glassplate.session.sources import (
+    WHOLE_BYTES_MAX,
+    Body,
+    MemoryBody,
+    RunningDigest,
+    Source,
+    open_source,
+)
 from storagemaster import known_wire, wire
-from storagemaster.known_wire import KnownPhoto
+from storagemaster.known_wire import KnownPhoto, TicketUse
 from storagemaster.wire import PhotoStatus, Receipt
 from volumes.photo_path import PhotoVersion
 
 IDEMPOTENCY_KEY_BYTES = 16
+# Sending this much takes as long as a request for what is stored.
+SENT_UNASKED_BYTES_MAX = 64 * 1024
 
 _Result = TypeVar("_Result")
 
@@ -63,6 +80,7 @@ class ClusterSession:
         durability: str | None,
         idempotency_key: str | None,
         sha256: str | None,
+        known: bool,
         on_progress: Progress | None,
     ) -> Receipt:
         """Upload a photo, and check the receipt against the sent bytes.
@@ -71,7 +89,9 @@ class ClusterSession:
         excludes it. While nothing is stored, each attempt has another new key, so that a volume
         that is down does not fail the upload.
         """
-        body = await open_source(source, length, sha256)
+        body = await open_source(source, length, sha256, hashed_first=known)
+        if known:
+            idempotency_key = _known_key(body, volume=volume, idempotency_key=idempotency_key)
         headers = {"Content-Type": "application/octet-stream"}
         if idempotency_key is not None:
             _check_idempotency_key(idempotency_key)
@@ -96,15 +116,40 @@ class ClusterSession:
             body=body,
             on_progress=on_progress,
         )
-        sent = SendProgress()
         try:
-            response = await self._masters.send(request, sent=sent)
-            receipt = _parse(wire.parse_receipt, response.document())
-            _check_digest(receipt, body, sent)
+            return await self._send(request, body, known=known)
         except ClusterError as error:
             error.idempotency_key = headers.get(wire.IDEMPOTENCY_HEADER, "")
             raise
+
+    async def _send(self, request: Request, body: Body, *, known: bool) -> Receipt:
+        """Send a photo, a long one in parts, and check the digest of the receipt."""
+        digest = RunningDigest() if body.sha256 is None else None
+        request = replace(request, digest=digest)
+        # An upload in parts begins with the receipt of a photo that is stored.
+        if body.length > WHOLE_BYTES_MAX or (known and await self._is_stored(body)):
+            try:
+                receipt = await PartUpload(self._masters, request, body).send()
+            except NoRoomForParts:
+                if body.part_bytes_max is not None:
+                    raise
+                receipt = await self._send_whole(request)
+        else:
+            receipt = await self._send_whole(request)
+        _check_digest(receipt, body.sha256 if digest is None else digest.of(body.length))
         return receipt
+
+    async def _is_stored(self, body: Body) -> bool:
+        """Return True if the photo of a body is stored. To send a short one costs no more."""
+        assert body.sha256 is not None, "a photo is found by its digest"
+        if body.length <= SENT_UNASKED_BYTES_MAX:
+            return False
+        (found,) = await self.known([body.sha256])
+        return found.state == "stored"
+
+    async def _send_whole(self, request: Request) -> Receipt:
+        response = await self._masters.send(request)
+        return _parse(wire.parse_receipt, response.document())
 
     async def photos(self, versions: Sequence[PhotoVersion]) -> list[PhotoStatus]:
         """Return the states of many photo versions, requested in batches."""
@@ -129,6 +174,14 @@ class ClusterSession:
                 json_body=known_wire.render_known_request(batch),
             )
         return photos
+
+    async def ticket_uses(self, ticket: str) -> list[TicketUse]:
+        """Return the photos that a ticket permits."""
+        return await self.request(
+            wire.TICKET_USES,
+            known_wire.parse_ticket_uses,
+            json_body=known_wire.render_ticket_request(ticket),
+        )
 
     async def responses_of(self, edges: Sequence[str], request_target: str) -> list[dict[str, Any]]:
         """Return the response of each edge to a GET of a photo's URL."""
@@ -179,10 +232,17 @@ def _parse(parse: Callable[[dict[str, Any]], _Result], fields: dict[str, Any]) -
         ) from error
 
 
-def _check_digest(receipt: Receipt, body: Body, sent: SendProgress) -> None:
-    """Compare the receipt's digest with the sent bytes, for a body without a declared digest."""
-    expected = body.sha256 or sent.sha256
-    if sent.bytes_sent == body.length and receipt.sha256 != expected:
+def _known_key(body: Body, *, volume: int | None, idempotency_key: str | None) -> str:
+    """Return the key of a photo that is found by its digest."""
+    if volume is not None or idempotency_key is not None:
+        raise UsageError("known=True has a key and a volume of its own: leave out both")
+    assert body.sha256 is not None, "the body was hashed first"
+    return known_wire.digest_key(body.sha256)
+
+
+def _check_digest(receipt: Receipt, expected: str | None) -> None:
+    """Compare the receipt's digest with the sent bytes."""
+    if expected is not None and receipt.sha256 != expected:
         raise ContentMismatch(
             f"digest mismatch: {receipt.reference} has SHA-256 {receipt.sha256}, expected "
             f"{expected}; the source changed during the upload, or the network corrupted it"

@@ -13,14 +13,14 @@ from yarl import URL
 
 from glassplate.errors import BadConfig, InvalidResponse, Problem, parse_problem
 from glassplate.session.retries import Timeouts, parse_retry_after
-from glassplate.session.sources import Body, CountingBody
+from glassplate.session.sources import Body, CountingBody, RunningDigest
 from storagemaster.wire import Route
 
 # The status of the largest cluster, 65535 volumes, is about 10 MB.
 RESPONSE_BYTES_MAX = 32 * 1024 * 1024
 
 Progress = Callable[[int, int], None]
-"""Receives the transferred bytes and the total. A retry starts from zero."""
+"""Receives the transferred bytes and the total. A retry goes back to where it continues."""
 
 
 class NoResponse(Exception):
@@ -37,6 +37,10 @@ class Request:
     query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None
+    start: int = 0
+    """The first byte of the body that is sent."""
+    digest: RunningDigest | None = None
+    """Gets the bytes that are sent."""
     is_repeatable: bool = True
     """False if a repeated request has a second effect, so that a lost response ends the retries."""
     renew: Callable[[], None] | None = None
@@ -52,6 +56,7 @@ class Response:
 
     status: int
     data: bytes
+    location: str = ""
     retry_after_seconds: float | None = None
 
     def document(self) -> dict[str, Any]:
@@ -88,11 +93,6 @@ class SendProgress:
         """Bytes of the body that were read from the source."""
         return self.counted.bytes_sent if self.counted else 0
 
-    @property
-    def sha256(self) -> str:
-        """The digest of the sent bytes, in hex."""
-        return self.counted.sha256 if self.counted else ""
-
 
 async def send_request(
     session: aiohttp.ClientSession,
@@ -113,7 +113,7 @@ async def send_request(
     async with translate_client_errors(replace(timeouts, response_seconds=seconds)) as deadline:
         sent.counted = _counted(request, deadline)
         data = sent.counted.chunks() if sent.counted else None
-        length = {"Content-Length": str(request.body.length)} if request.body else {}
+        length = {"Content-Length": str(sent.counted.length)} if sent.counted else {}
         try:
             async with session.request(
                 request.route.method,
@@ -124,7 +124,12 @@ async def send_request(
             ) as response:
                 retry_after = parse_retry_after(response.headers.get("Retry-After"))
                 body = await _read_all(response, deadline)
-                return Response(status=response.status, data=body, retry_after_seconds=retry_after)
+                return Response(
+                    status=response.status,
+                    data=body,
+                    location=response.headers.get("Location", ""),
+                    retry_after_seconds=retry_after,
+                )
         except aiohttp.ClientError as error:
             # An error of the source looks like a lost connection.
             if sent.counted and sent.counted.fault:
@@ -189,7 +194,7 @@ def _counted(request: Request, deadline: Deadline) -> CountingBody | None:
         if request.on_progress:
             request.on_progress(bytes_sent, length)
 
-    return CountingBody(request.body, on_chunk)
+    return CountingBody(request.body, on_chunk, start=request.start, digest=request.digest)
 
 
 async def _read_all(response: aiohttp.ClientResponse, deadline: Deadline) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from glassplate.errors import NotReadyInTime, SizesFailed
 from glassplate.urls.references import parse_version_reference
 from storagemaster import wire
-from storagemaster.known_wire import KnownPhoto
+from storagemaster.known_wire import KnownPhoto, TicketUse
 from storagemaster.wire import PhotoPage, PhotoStatus
 from volumes.photo_path import PhotoVersion
 
@@ -47,6 +47,17 @@ class Lookups(ABC):
         state.
         """
         return await self._opened().known(digests)
+
+    async def ticket_uses(self, ticket: str) -> list[TicketUse]:
+        """Return the photos that a ticket permits, in the order of their index.
+
+        An application that can have lost events finds what was uploaded with its tickets, also with
+        one that has ended.
+
+        Raises:
+            NotFound: It is not a ticket of this application.
+        """
+        return await self._opened().ticket_uses(ticket)
 
     async def list_photos(
         self, volume: int, *, after: str | None = None, limit: int = wire.PAGE_PHOTOS_MAX

@@ -1,7 +1,7 @@
 """An event loop in a thread of its own, for synchronous code."""
 
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -49,3 +49,11 @@ class LoopThread:
         self._stopped = asyncio.Event()
         self._started.set()
         await self._stopped.wait()
+
+
+async def chunks_of(source: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the chunks of an iterator that can block."""
+    import asyncio
+
+    while (chunk := await asyncio.to_thread(next, source, None)) is not None:
+        yield chunk

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 import aiohttp
@@ -45,20 +45,23 @@ class Credentials:
     def headers(self, route: Route) -> dict[str, str]:
         """Return the headers with the token. A token that is signed here is for this route only.
 
+        A route without a scope gets a token for the URLs of its response, if it has any.
+
         Raises:
             NoToken: The client has neither a token nor keys.
         """
-        scope = route.access
-        assert isinstance(scope, Scope), "a client sends only requests that need a token"
+        scopes = {route.access} if isinstance(route.access, Scope) else set()
+        scopes |= {Scope.READ, Scope.ORIGINAL} if route.has_urls else set()
+        assert scopes, "a client sends only requests that need or take a token"
         token = self._token
         if token is None:
+            needed = f"this requires an API token of scope {route.access}"
             if self._keys is None:
-                raise NoToken(f"this requires an API token of scope {scope}: {self._keys_error}")
-            for_urls = {Scope.READ, Scope.ORIGINAL} if route.has_urls else set()
+                raise NoToken(f"{needed}: {self._keys_error}")
             try:
-                token = sign_new_token(self._keys, {scope, *for_urls}, expires=TOKEN_LIFETIME)
+                token = sign_new_token(self._keys, scopes, expires=TOKEN_LIFETIME)
             except KeyRingError as error:
-                raise NoToken(f"this requires an API token of scope {scope}: {error}") from error
+                raise NoToken(f"{needed}: {error}") from error
         elif not (token.isascii() and token.isprintable()):
             raise BadConfig("invalid API token: it must be printable ASCII")
         return {"Authorization": f"Bearer {token}"}
@@ -100,14 +103,13 @@ class Masters:
         first = self._first
         for attempt in itertools.count(1):
             server = self._servers[(first + attempt - 1) % len(self._servers)]
-            headers = {**request.headers, **self._credentials.headers(request.route)}
-            outcome = await self._try(server, request, headers, sent)
+            outcome = await self._try(server, request, sent)
             if isinstance(outcome, Response) and outcome.status not in RETRYABLE_STATUSES:
                 if outcome.status >= 300:
                     raise error_of(outcome.problem())
                 return outcome
             failures.record(server, outcome, has_left=sent.bytes_sent > 0 or not request.body)
-            obstacle = _obstacle(request, sent, may_have_succeeded=failures.may_have_succeeded)
+            obstacle = _obstacle(request, may_have_succeeded=failures.may_have_succeeded)
             next_step = decide(
                 self._retries,
                 attempt=attempt,
@@ -123,9 +125,38 @@ class Masters:
             await asyncio.sleep(next_step.pause_seconds)
         raise AssertionError
 
+    @property
+    def current(self) -> str:
+        """The storagemaster that gets the next request."""
+        return self._servers[self._first]
+
+    async def send_once(self, request: Request) -> Response | NoResponse:
+        """Send a request to the current storagemaster, once."""
+        return await self._try(self.current, request, SendProgress())
+
+    async def pause(self, failures: "Failures", outcome: Response | NoResponse) -> None:
+        """Wait before the next attempt of a caller that records its failures itself.
+
+        Raises:
+            ClusterError: There were enough attempts.
+        """
+        next_step = decide(
+            self._retries,
+            attempt=failures.count,
+            servers=len(self._servers),
+            can_send_again=True,
+            retry_after_seconds=retry_after_of(outcome),
+            jitter=self._jitter(),
+        )
+        if isinstance(next_step, GiveUp):
+            raise failures.error()
+        # The storagemaster that lost the connection stores what it has received first.
+        await asyncio.sleep(max(next_step.pause_seconds, self._retries.first_pause_seconds))
+
     async def _try(
-        self, server: str, request: Request, headers: Mapping[str, str], sent: SendProgress
+        self, server: str, request: Request, sent: SendProgress
     ) -> Response | NoResponse:
+        headers = {**request.headers, **self._credentials.headers(request.route)}
         try:
             return await send_request(
                 self._session,
@@ -148,9 +179,11 @@ class Failures:
         self._servers_by_message: dict[str, dict[str, None]] = {}
         self._problem: Problem | None = None
         self.may_have_succeeded = False
+        self.count = 0
 
     def record(self, server: str, outcome: Response | Exception, *, has_left: bool = True) -> None:
         """Record a failure. `has_left` is True if the server may have received the request."""
+        self.count += 1
         message = str(outcome)
         if isinstance(outcome, Response):
             self._problem = outcome.problem()
@@ -179,15 +212,18 @@ class Failures:
         return error
 
 
-def _obstacle(request: Request, sent: SendProgress, *, may_have_succeeded: bool) -> str:
+def _obstacle(request: Request, *, may_have_succeeded: bool) -> str:
     """Return why a request cannot be sent again, or "" if it can."""
-    if request.body is not None and sent.bytes_sent and not request.body.is_replayable:
-        return "the consumed part of the source cannot be sent again"
     if may_have_succeeded and not request.is_repeatable:
         return (
             "it may have succeeded, and a repetition without Idempotency-Key could store it twice"
         )
     return ""
+
+
+def is_temporary(outcome: Response | NoResponse) -> bool:
+    """Return True if another attempt can succeed."""
+    return not isinstance(outcome, Response) or outcome.status in RETRYABLE_STATUSES
 
 
 def retry_after_of(outcome: Response | Exception) -> float | None:

@@ -1,5 +1,6 @@
 """Authorization of requests, as the route table in `wire.py` states it."""
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Container, Mapping
@@ -15,6 +16,7 @@ from permission_urls import (
     InvalidToken,
     KeySource,
     Scope,
+    Ticket,
     TicketVerifier,
     Token,
     TokenLimits,
@@ -28,12 +30,12 @@ from permission_urls.tickets import PREFIX as TICKET_PREFIX
 from runtime.http_server import read_body
 from runtime.request_scope import describe_request
 from storagemaster.console.session import Sessions
-from storagemaster.errors import BadArgument, NotAllowed, NotAuthorized
+from storagemaster.errors import BadArgument, NotAllowed, NotAuthorized, UnknownTicket
 from storagemaster.handlers.caller import Caller
 from storagemaster.handlers.cross_origin import CrossOrigin
 from storagemaster.handlers.path_fields import volume_in
 from storagemaster.handlers.quotas import UploadQuotas
-from storagemaster.photos.photo_urls import UrlGrant
+from storagemaster.photos.photo_urls import NO_URLS, UrlGrant
 from storagemaster.resumable import tus
 from storagemaster.wire import (
     EXPIRES_QUERY,
@@ -47,6 +49,7 @@ from storagenode.protocol.wire import refuse_unless_signed
 from volumes.cluster import Application
 from volumes.durations import parse_duration
 from volumes.json_text import parse_whole_number
+from volumes.photo_path import VolumeId
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -118,6 +121,22 @@ class Authorization:
 
         return authorized
 
+    def optional_urls(self, request: web.Request, volume: VolumeId) -> UrlGrant:
+        """Return the URLs of a volume's photo for a request that needs no token, but may have one.
+
+        A ticket grants none, and its end ends no upload.
+
+        Raises:
+            NotAuthorized: The token is not valid.
+        """
+        authorization = request.headers.get("Authorization", "")
+        if not authorization or _ticket_in(authorization):
+            return NO_URLS
+        caller = self.caller_of(authorization, None)
+        if not caller.may_use(volume):
+            return NO_URLS
+        return caller.url_grant(expiry_seconds=self._expiry_in(request))
+
     def is_valid(self, caller: Caller) -> bool:
         """Return True if the caller's token has neither expired nor been revoked meanwhile."""
         return caller.token_id not in self._revoked_tokens and not is_expired(
@@ -153,8 +172,8 @@ class Authorization:
         if kind.lower() != "bearer" or not token:
             needed = f"a token of scope {scope}" if scope else "a token"
             raise NotAuthorized(f"send Authorization: Bearer with {needed}")
-        if takes_tickets and token.strip().startswith(f"{TICKET_PREFIX}."):
-            return self.caller_with_ticket(token.strip())
+        if takes_tickets and (ticket := _ticket_in(authorization)):
+            return self.caller_with_ticket(ticket)
         return self.caller_with(self.token_of(token.strip(), scope))
 
     def token_of(self, text: str, scope: Scope | None = None) -> Token:
@@ -199,6 +218,21 @@ class Authorization:
         except Forbidden as error:
             reason = "it has ended" if isinstance(error, Expired) else "it is not valid"
             raise NotAuthorized(f"the ticket was refused: {reason}") from error
+        return self._caller_of_ticket(ticket)
+
+    def sender_of_ticket(self, caller: Caller, text: str) -> Caller:
+        """Return the caller with a ticket of another caller's application, valid or ended.
+
+        Raises:
+            UnknownTicket: It is not a ticket of the application.
+        """
+        with contextlib.suppress(Forbidden):
+            ticket = self._tickets.verify_ended(text)
+            if ticket.application == caller.application:
+                return self._caller_of_ticket(ticket)
+        raise UnknownTicket(f"this is not a ticket of the application {caller.application}")
+
+    def _caller_of_ticket(self, ticket: Ticket) -> Caller:
         volume = ticket.volume
         caller = Caller(
             token_id=f"ticket {ticket.id}",
@@ -246,6 +280,12 @@ class Authorization:
             digest=request.headers.get(SIGNED_DIGEST_HEADER, ""),
             now_seconds=self._now_seconds(),
         )
+
+
+def _ticket_in(authorization: str) -> str:
+    """Return the ticket in a header, or an empty text."""
+    token = authorization.partition(" ")[2].strip()
+    return token if token.startswith(f"{TICKET_PREFIX}.") else ""
 
 
 def _refuse_unknown_query(request: web.Request, route: Route) -> None:

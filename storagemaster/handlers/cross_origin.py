@@ -13,6 +13,7 @@ from storagemaster import wire
 from storagemaster.console.session import is_own_origin
 from storagemaster.errors import NotAllowed
 from storagemaster.resumable import tus
+from storagemaster.upload_wire import PREFER_HEADER
 from volumes.cluster import Application
 
 PREFLIGHT_SECONDS = 7200
@@ -33,6 +34,7 @@ REQUEST_HEADERS = (
     wire.IDEMPOTENCY_HEADER,
     wire.DURABILITY_HEADER,
     wire.TICKET_INDEX_HEADER,
+    PREFER_HEADER,
     tus.VERSION_HEADER,
     tus.LENGTH_HEADER,
     tus.OFFSET_HEADER,

@@ -1,5 +1,6 @@
 """Handlers of resumable uploads, by the tus protocol. They translate HTTP and decide nothing."""
 
+import json
 from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,13 +22,19 @@ from storagemaster.errors import (
     UploadLocked,
 )
 from storagemaster.handlers.auditing import STORED, upload_act
-from storagemaster.handlers.authorization import CALLER, Handler
-from storagemaster.handlers.cross_origin import CrossOrigin
+from storagemaster.handlers.authorization import CALLER, Authorization, Handler
 from storagemaster.handlers.upload_request import body_limit, declared_digest, upload_request
 from storagemaster.image_header.sniff import HeaderReader
+from storagemaster.photos.photo_urls import NO_URLS, UrlGrant
 from storagemaster.resumable import tus
 from storagemaster.resumable.resumable_uploads import Progress, ResumableUploads
 from storagemaster.resumable.upload_url import ResumableUpload
+from storagemaster.upload_wire import (
+    PREFER_HEADER,
+    PREFER_STATE,
+    UploadState,
+    render_upload_state,
+)
 from storagemaster.uploads.upload_body import (
     DeclaredBody,
     accepted,
@@ -42,14 +49,14 @@ class TusApi:
     def __init__(
         self,
         uploads: ResumableUploads,
-        cross_origin: CrossOrigin,
+        authorization: Authorization,
         *,
         bytes_max: int,
         revoked_tokens: Container[str] = (),
     ) -> None:
         self._revoked_tokens = revoked_tokens
         self._uploads = uploads
-        self._cross_origin = cross_origin
+        self._authorization = authorization
         self._bytes_max = bytes_max
         self._by_method: Mapping[str, Handler] = {
             "HEAD": self.offset,
@@ -89,16 +96,18 @@ class TusApi:
                 f"the upload exceeds {bytes_max} bytes (limits.upload_bytes_max, "
                 "or the limit of the application or the ticket)"
             )
-        upload = await self._uploads.begin(
+        has_body = request.can_read_body and request.content_length != 0
+        upload, progress = await self._uploads.begin(
             wanted,
             metadata=metadata,
             token_id=request[CALLER].token_id,
+            # Another client expects to send all bytes.
+            finds_stored=_prefers_state(request) and not has_body,
         )
         crashpoint("partial_created")
-        progress = Progress(0)
-        if request.can_read_body and request.content_length != 0:
-            progress = await self._append(request, upload, offset=0)
-        response = _response(201, upload, progress)
+        if has_body:
+            progress = await self._append(request, upload, offset=0, urls=wanted.urls)
+        response = await self._respond(request, 201, upload, progress, urls=wanted.urls)
         response.headers["Location"] = wire.UPLOAD_OFFSET.path(
             {"upload": self._uploads.sign(upload)}
         )
@@ -130,20 +139,18 @@ class TusApi:
             raise UnsupportedFormat(f"send the bytes with Content-Type: {tus.PATCH_TYPE}")
         upload = self._upload(request)
         offset = tus.parse_number(tus.OFFSET_HEADER, request.headers.get(tus.OFFSET_HEADER))
-        return _response(204, upload, await self._append(request, upload, offset=offset))
+        urls = self._urls_in(request, upload) if _prefers_state(request) else NO_URLS
+        progress = await self._append(request, upload, offset=offset, urls=urls)
+        return await self._respond(request, 204, upload, progress, urls=urls)
 
     async def state(self, request: web.Request) -> web.Response:
-        """Return whether the photo is stored, or the byte at which the upload continues."""
+        """Return the receipt of a stored photo, or the byte at which the upload continues."""
         upload = self._upload(request)
-        progress = await self._uploads.progress(upload)
+        urls = self._urls_in(request, upload)
+        progress = await self._uploads.progress(upload, urls=urls)
         _note_stored(request, upload, progress)
-        document = {
-            "state": "stored" if progress.is_stored else "partial",
-            "reference": str(upload.photo_version),
-            "offset": progress.offset,
-            "bytes": upload.bytes_total,
-        }
-        return web.json_response(document, headers={"Cache-Control": "no-store"})
+        state = await self._state(upload, progress, urls=urls)
+        return web.json_response(render_upload_state(state), headers={"Cache-Control": "no-store"})
 
     async def end(self, request: web.Request) -> web.Response:
         """Remove an upload that is not complete."""
@@ -159,7 +166,7 @@ class TusApi:
         return await self._by_method[method](request)
 
     async def _append(
-        self, request: web.Request, upload: ResumableUpload, *, offset: int
+        self, request: web.Request, upload: ResumableUpload, *, offset: int, urls: UrlGrant
     ) -> Progress:
         refuse_encoded_body(request)
         checks = _declared_checks(request)
@@ -170,11 +177,47 @@ class TusApi:
         if offset == 0:
             body = _refusing_other_formats(body)
         progress = await self._uploads.append(
-            upload, _verified(body, checks), offset=offset, whole=bool(checks)
+            upload, _verified(body, checks), offset=offset, whole=bool(checks), urls=urls
         )
         _note_stored(request, upload, progress)
         crashpoint("before_reply")
         return progress
+
+    async def _respond(
+        self,
+        request: web.Request,
+        status: int,
+        upload: ResumableUpload,
+        progress: Progress,
+        *,
+        urls: UrlGrant,
+    ) -> web.Response:
+        """Return the response to a request that changes an upload, with the state on request."""
+        if not _prefers_state(request):
+            return _response(status, upload, progress)
+        state = await self._state(upload, progress, urls=urls)
+        response = _response(200 if status == 204 else status, upload, progress)
+        response.content_type = "application/json"
+        response.text = json.dumps(render_upload_state(state))
+        response.headers["Preference-Applied"] = PREFER_STATE
+        return response
+
+    async def _state(
+        self, upload: ResumableUpload, progress: Progress, *, urls: UrlGrant
+    ) -> UploadState:
+        receipt = progress.receipt
+        if progress.is_stored and receipt is None:
+            receipt = await self._uploads.receipt(upload, urls=urls)
+        return UploadState(
+            state="stored" if progress.is_stored else "partial",
+            reference=str(upload.photo_version),
+            offset=progress.offset,
+            bytes=upload.bytes_total,
+            receipt=receipt,
+        )
+
+    def _urls_in(self, request: web.Request, upload: ResumableUpload) -> UrlGrant:
+        return self._authorization.optional_urls(request, upload.photo_version.volume)
 
     def _upload(self, request: web.Request) -> ResumableUpload:
         try:
@@ -184,8 +227,13 @@ class TusApi:
         if upload.token_id in self._revoked_tokens:
             raise UnknownUpload("the token that began this upload was revoked")
         application, _, _ = upload.application.partition(" ")
-        self._cross_origin.refuse_other_origins(request, application)
+        self._authorization.cross_origin.refuse_other_origins(request, application)
         return upload
+
+
+def _prefers_state(request: web.Request) -> bool:
+    preferences = request.headers.get(PREFER_HEADER, "").split(",")
+    return PREFER_STATE in {each.strip() for each in preferences}
 
 
 def _note_stored(request: web.Request, upload: ResumableUpload, progress: Progress) -> None:

@@ -67,10 +67,15 @@ def _with_ticket(upload: UploadRequest, ticket: Ticket, *, index: int) -> Upload
     return replace(
         upload,
         declared=declared,
-        idempotency_key=f"ticket\n{ticket.id}\n{index}",
+        idempotency_key=ticket_key(ticket, index),
         strict=upload.strict or ticket.strict,
         ref=ticket.ref or "",
     )
+
+
+def ticket_key(ticket: Ticket, index: int) -> str:
+    """Return the Idempotency-Key of a use of a ticket."""
+    return f"ticket\n{ticket.id}\n{index}"
 
 
 def _ticket_index(request: web.Request) -> int:

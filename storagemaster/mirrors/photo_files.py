@@ -109,16 +109,20 @@ class PhotoReader:
 
     async def holders_with_hints(self, file: Variant, files: PhotoFiles) -> set[NodeId]:
         """Return the mirrors with a file, and the nodes that hold a hint of it."""
+        return {*files.holders[file], *(node for node, _ in await self.hints_of(file))}
+
+    async def hints_of(self, file: Variant) -> list[tuple[NodeId, NodeId]]:
+        """Return the nodes that hold a hint of a file, each with the mirror that it is for."""
         volume, photo = file.photo_version.volume, file.photo_version.photo
         views = self._mirrors.fleet.view()
         queried = [node for node, view in views.items() if view.status and view.status.hints]
         found = await self._mirrors.query(
             queried, lambda _, node: node.list_photo_hints(volume, photo)
         )
-        with_hints = {
-            node for node, hints in found.results.items() if file in {h.place.file for h in hints}
-        }
-        return {*files.holders[file], *with_hints}
+        places = [(node, hint.place) for node, hints in found.results.items() for hint in hints]
+        return [
+            (node, each.hint_for) for node, each in places if each.file == file and each.hint_for
+        ]
 
     async def modified_seconds(self, file: PhotoFile, files: PhotoFiles) -> int:
         """Return the time of a file, from the first mirror that responds.

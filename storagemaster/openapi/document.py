@@ -90,7 +90,6 @@ def errors_of(route: wire.Route, operation: Operation) -> list[type[MasterError]
 def _operation(
     route: wire.Route, operation: Operation, schemas: Schemas, problem: Schema
 ) -> dict[str, Any]:
-    access = route.access
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
@@ -103,12 +102,18 @@ def _operation(
             **{str(reply.status): _reply(reply, schemas) for reply in operation.replies},
             **_problems(errors_of(route, operation), problem),
         },
-        # OpenAPI 3.1 allows roles for any scheme; here they are scopes of the token.
-        "security": [{BEARER: [access.value]}] if isinstance(access, Scope) else [],
+        "security": _security(route),
     }
     if content := _request_content(operation, schemas):
         described["requestBody"] = {"content": content, "required": not operation.raw_types}
     return described
+
+
+def _security(route: wire.Route) -> list[dict[str, list[str]]]:
+    """Return the alternatives of a route's token: OpenAPI 3.1 allows scopes for any scheme."""
+    if isinstance(route.access, Scope):
+        return [{BEARER: [route.access.value]}]
+    return [{}, {BEARER: []}] if route.has_urls else []
 
 
 def _parameters(

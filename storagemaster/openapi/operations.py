@@ -14,6 +14,7 @@ from storagemaster.operations.status_document import ClusterState
 from storagemaster.operations.unfencing import Unfenced
 from storagemaster.resumable.tus import PATCH_TYPE
 from storagemaster.tiering.tiering import MoveReport
+from storagemaster.upload_wire import UploadState
 from storagemaster.uploads.form import PHOTO_FIELD, TICKET_FIELD
 from volumes.cold_tier import ColdTier
 
@@ -64,6 +65,7 @@ _PHOTO_BODY = (
 _BEHIND_KEY = (errors.IdempotencyKeyReused, errors.PhotoGone, errors.Unavailable)
 _FIND_PHOTO = (errors.UnknownPhoto, errors.PhotoGone, errors.Unavailable)
 _FIND_PARTIAL = (errors.NotAllowed, errors.UnknownUpload, errors.UploadExpired, errors.PhotoGone)
+_STATE = (errors.NotAuthorized, errors.UnknownPhoto, *_FIND_PARTIAL)
 _COMMIT = (*_PHOTO_BODY, *_BEHIND_KEY)
 _APPEND = (errors.OffsetMismatch, errors.ChecksumMismatch, *_COMMIT)
 _NEW_PHOTO = ("Location",)
@@ -114,12 +116,19 @@ OPERATIONS: Mapping[wire.Route, Operation] = {
     wire.BEGIN_UPLOAD: Operation(
         "beginUpload",
         "Begin a resumable upload, with its first bytes or without.",
-        (Reply(201, "The upload began.", headers=("Location", "Upload-Offset")),),
-        (errors.TusVersionMismatch, *_APPEND),
+        (
+            Reply(
+                201,
+                "The upload began. With `Prefer`, the body is an UploadState.",
+                headers=("Location", "Upload-Offset"),
+            ),
+        ),
+        (errors.TusVersionMismatch, errors.NoRoomForParts, *_APPEND),
         headers=(
             p.TUS_VERSION,
             p.UPLOAD_LENGTH,
             p.UPLOAD_METADATA,
+            p.PREFER,
             p.IDEMPOTENCY_KEY,
             p.DURABILITY,
             p.REPR_DIGEST,
@@ -139,18 +148,21 @@ OPERATIONS: Mapping[wire.Route, Operation] = {
     wire.APPEND_TO_UPLOAD: Operation(
         "appendToUpload",
         "Append bytes. The request that completes the upload stores the photo.",
-        (Reply(204, "The bytes are stored.", headers=("Upload-Offset",)),),
-        (errors.TusVersionMismatch, *_FIND_PARTIAL, *_APPEND),
-        headers=(p.TUS_VERSION, p.UPLOAD_OFFSET, p.UPLOAD_CHECKSUM, p.CONTENT_DIGEST),
+        (
+            Reply(204, "The bytes are stored.", headers=("Upload-Offset",)),
+            Reply(200, "As 204, with `Prefer`.", UploadState, headers=("Upload-Offset",)),
+        ),
+        (errors.TusVersionMismatch, *_STATE, *_APPEND),
+        headers=(p.TUS_VERSION, p.UPLOAD_OFFSET, p.UPLOAD_CHECKSUM, p.CONTENT_DIGEST, p.PREFER),
         raw_types=(PATCH_TYPE,),
         example=f"-H 'Tus-Resumable: 1.0.0' -H 'Upload-Offset: 0' -H 'Content-Type: {PATCH_TYPE}'"
         " --data-binary @cat.jpg",
     ),
     wire.UPLOAD_STATE: Operation(
         "uploadState",
-        "Return the state of an upload as JSON.",
-        (Reply(200, "The state.", doc.UploadState),),
-        (*_FIND_PARTIAL, *_COMMIT),
+        "Return the state of an upload, with the receipt of a stored photo.",
+        (Reply(200, "The state.", UploadState),),
+        (*_STATE, *_COMMIT),
     ),
     wire.END_UPLOAD: Operation(
         "endUpload",
@@ -171,7 +183,7 @@ OPERATIONS: Mapping[wire.Route, Operation] = {
         (
             errors.TusVersionMismatch,
             errors.UploadLocked,
-            *_FIND_PARTIAL,
+            *_STATE,
             *_APPEND,
         ),
         headers=(p.METHOD_OVERRIDE, p.TUS_VERSION),
@@ -197,6 +209,14 @@ OPERATIONS: Mapping[wire.Route, Operation] = {
         (errors.UnknownVolume,),
         body=known_wire.KnownRequest,
         example=f"""-d '{{"sha256": ["{"0" * 64}"]}}'""",
+    ),
+    wire.TICKET_USES: Operation(
+        "ticketUses",
+        "Return which photos were uploaded with a ticket of the application.",
+        (Reply(200, "The use of each index, in order.", known_wire.TicketUses),),
+        (errors.UnknownTicket, errors.UnknownVolume),
+        body=known_wire.TicketUsesRequest,
+        example='-d "{\\"ticket\\": \\"$TICKET\\"}"',
     ),
     wire.LOOKUP: Operation(
         "lookUpPhotos",

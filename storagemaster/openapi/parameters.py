@@ -8,6 +8,7 @@ from storagemaster import wire
 from storagemaster.documents import REFERENCE_PATTERN, Photo, Shard, Version, Volume
 from storagemaster.events.stream import LAST_ID_HEADER
 from storagemaster.resumable import tus
+from storagemaster.upload_wire import PREFER_HEADER
 from storagemaster.uploads.waiting import WAIT_SECONDS_MAX
 from volumes.photo_path import EXTENSIONS
 
@@ -162,6 +163,11 @@ UPLOAD_OFFSET = Parameter(
     Annotated[int, {"minimum": 0}],
     "The byte at which the body continues.",
     is_required=True,
+)
+PREFER = Parameter(
+    PREFER_HEADER,
+    Literal["return=representation"],
+    "Returns the state as JSON, and finds a photo that is stored with this key and digest.",
 )
 UPLOAD_METADATA = Parameter(
     tus.METADATA_HEADER,

@@ -10,12 +10,12 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from functools import partial as bind
 
-from storagemaster.errors import OffsetMismatch, Unavailable, UnknownUpload
+from storagemaster.errors import NoRoomForParts, OffsetMismatch, Unavailable, UnknownUpload
 from storagemaster.mirrors.fan_out import StalledError, fan_out
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.resumable.upload_url import ResumableUpload
 from storagenode.client import NodeClient
-from storagenode.protocol.errors import NodeError, NotFound, Unreachable
+from storagenode.protocol.errors import NodeError, NotFound, OutOfSpace, Unreachable
 from volumes.cluster import NodeId
 
 log = logging.getLogger(__name__)
@@ -34,13 +34,23 @@ class PartialCopies:
         """Make room for an upload on its nodes. One of them is enough.
 
         Raises:
-            Unavailable: No node has room.
+            NoRoomForParts: All nodes responded, and none has room.
+            Unavailable: No node with room responded.
         """
-        created = await self._mirrors.query(
-            upload.nodes, lambda _, node: node.create_partial(upload.partial)
-        )
-        if not created.results:
+
+        async def create_on(_: NodeId, node: NodeClient) -> bool:
+            try:
+                await node.create_partial(upload.partial)
+            except OutOfSpace:
+                return False
+            return True
+
+        created = await self._mirrors.query(upload.nodes, create_on)
+        if any(created.results.values()):
+            return
+        if created.unreachable:
             raise Unavailable(f"no node can take the upload ({_reasons(created.unreachable)})")
+        raise NoRoomForParts("no node has room for an upload in parts; send the photo at once")
 
     async def lengths(self, upload: ResumableUpload) -> Mapping[NodeId, int]:
         """Return the length of each copy that can be reached, at least one.

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from permission_urls import KeySource, Unsignable
 from runtime.crashpoint import crashpoint
@@ -23,10 +23,12 @@ from storagemaster.errors import (
 from storagemaster.mirrors.mirroring import COPIES_MIN
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
+from storagemaster.photos.photo_urls import NO_URLS, UrlGrant
 from storagemaster.resumable.completion import Completion
 from storagemaster.resumable.partial_copies import PartialCopies
 from storagemaster.resumable.tus import METADATA_HEADER
 from storagemaster.resumable.upload_url import ResumableUpload, UploadVerifier, sign_upload
+from storagemaster.uploads.stored_receipts import StoredReceipts
 from storagemaster.uploads.uploads import UploadRequest, Uploads
 from storagemaster.wire import Receipt
 from volumes.photo_path import Variant
@@ -41,7 +43,7 @@ class Progress:
     offset: int
     is_stored: bool = False
     receipt: Receipt | None = None
-    """The receipt, if this request stored the photo."""
+    """The receipt, if this request stored the photo. `ResumableUploads.receipt` finds another's."""
 
 
 class ResumableUploads:
@@ -63,15 +65,19 @@ class ResumableUploads:
         self._copies = copies
         self._completion = completion
         self._photos = photos
+        self._receipts = StoredReceipts(mirrors, photos, uploads)
         self._keys = keys
         self._verifier = UploadVerifier(keys)
         self._now_seconds = now_seconds
         self._removals: set[asyncio.Task[None]] = set()
 
     async def begin(
-        self, request: UploadRequest, *, metadata: str, token_id: str
-    ) -> ResumableUpload:
+        self, request: UploadRequest, *, metadata: str, token_id: str, finds_stored: bool = False
+    ) -> tuple[ResumableUpload, Progress]:
         """Choose the photo's id and volume, and make room on the nodes.
+
+        With `finds_stored`, an upload with the key and the digest of a stored photo is complete and
+        needs no room.
 
         Raises:
             MasterError: As for an upload that is not resumable; nothing was begun.
@@ -99,8 +105,10 @@ class ResumableUploads:
             self.sign(upload)
         except Unsignable as error:
             raise BadArgument(f"shorten {METADATA_HEADER}: {error}") from error
+        if finds_stored and upload.sha256 is not None and await self._is_stored(upload):
+            return upload, Progress(upload.bytes_total, is_stored=True)
         await self._copies.create(upload)
-        return upload
+        return upload, Progress(0)
 
     def sign(self, upload: ResumableUpload) -> str:
         """Return the last part of the upload's path."""
@@ -110,7 +118,16 @@ class ResumableUploads:
         """Return the upload of a path, as `UploadVerifier.verify` does."""
         return self._verifier.verify(text)
 
-    async def progress(self, upload: ResumableUpload) -> Progress:
+    async def receipt(self, upload: ResumableUpload, *, urls: UrlGrant) -> Receipt:
+        """Return the receipt of an upload that is stored.
+
+        Raises:
+            UnknownPhoto, PhotoGone, Unavailable: As `StoredReceipts.receipt_of` does.
+        """
+        receipt = await self._receipts.receipt_of(upload.photo_version, urls=urls)
+        return replace(receipt, ref=upload.ref or "")
+
+    async def progress(self, upload: ResumableUpload, *, urls: UrlGrant = NO_URLS) -> Progress:
         """Return the progress, after committing an upload whose bytes are complete.
 
         Raises:
@@ -123,14 +140,24 @@ class ResumableUploads:
         except UnknownUpload:
             await self._refuse_unless_stored(upload)
             return Progress(upload.bytes_total, is_stored=True)
+        except Unavailable:
+            if not await self._is_stored(upload):
+                raise
+            return Progress(upload.bytes_total, is_stored=True)
         self._refuse_expired(upload)
         offset = max(lengths.values())
         if offset < upload.bytes_total:
             return Progress(offset)
-        return Progress(offset, is_stored=True, receipt=await self._commit_once(upload))
+        return Progress(offset, is_stored=True, receipt=await self._commit_once(upload, urls))
 
     async def append(
-        self, upload: ResumableUpload, body: AsyncIterator[bytes], *, offset: int, whole: bool
+        self,
+        upload: ResumableUpload,
+        body: AsyncIterator[bytes],
+        *,
+        offset: int,
+        whole: bool,
+        urls: UrlGrant = NO_URLS,
     ) -> Progress:
         """Append a body as `PartialCopies.append` does, and commit the upload if it is complete.
 
@@ -150,7 +177,7 @@ class ResumableUploads:
             raise
         if end < upload.bytes_total:
             return Progress(end)
-        return Progress(end, is_stored=True, receipt=await self._commit_once(upload))
+        return Progress(end, is_stored=True, receipt=await self._commit_once(upload, urls))
 
     async def end(self, upload: ResumableUpload) -> None:
         """Remove an upload that is not stored.
@@ -166,10 +193,22 @@ class ResumableUploads:
             raise NotAllowed("the photo is stored; delete it with a token") from None
         await self._copies.remove(upload)
 
-    async def _commit_once(self, upload: ResumableUpload) -> Receipt | None:
+    async def _is_stored(self, upload: ResumableUpload) -> bool:
+        """Return True if the photo of an upload is certainly stored.
+
+        Raises:
+            PhotoGone: It was deleted.
+        """
+        try:
+            await self._refuse_unless_stored(upload)
+        except (UnknownUpload, Unavailable):
+            return False
+        return True
+
+    async def _commit_once(self, upload: ResumableUpload, urls: UrlGrant) -> Receipt | None:
         """Commit an upload; return None if another request has committed it meanwhile."""
         try:
-            return await self._commit(upload)
+            return await self._commit(upload, urls)
         except (Unavailable, UnknownUpload):
             # The other request removes the bytes while this one reads them.
             volume, photo = upload.photo_version.volume, upload.photo_version.photo
@@ -177,7 +216,7 @@ class ResumableUploads:
                 raise
             return None
 
-    async def _commit(self, upload: ResumableUpload) -> Receipt:
+    async def _commit(self, upload: ResumableUpload, urls: UrlGrant) -> Receipt:
         lengths = await self._copies.lengths(upload)
         crashpoint("before_commit")
         try:
@@ -196,7 +235,9 @@ class ResumableUploads:
             await self._copies.remove(upload)
             raise
         crashpoint("copies_made")
-        receipt = self._uploads.commit(upload.photo_version, sniffed, copies, ref=upload.ref)
+        receipt = self._uploads.commit(
+            upload.photo_version, sniffed, copies, urls=urls, ref=upload.ref
+        )
         self._remove_later(upload)
         return receipt
 

@@ -155,7 +155,7 @@ class Uploads:
         queue_name = INTERACTIVE_QUEUE if is_waiting else NEW_QUEUE
         original = Variant(photo_version, ORIGINAL_LETTER, sniffed.ext)
         self._queue.enqueue(original, queue_name=queue_name)
-        receipt = self._receipt(photo_version, sniffed, copies, urls)
+        receipt = self.receipt(photo_version, sniffed, copies, urls)
         describe_request(reference=receipt.reference)
         if ref is None:
             return receipt
@@ -230,9 +230,10 @@ class Uploads:
     def _place_in(self, volume: Volume, *, strict: bool) -> Placement | NoPlacement:
         return place_photo(self._cluster, self._mirrors.fleet.view(), [volume], strict=strict)
 
-    def _receipt(
+    def receipt(
         self, photo_version: PhotoVersion, sniffed: Sniffed, copies: Copies, grant: UrlGrant
     ) -> Receipt:
+        """Return the receipt of a photo with these copies."""
         stored_width, stored_height = sniffed.stored_dimensions
         return Receipt(
             volume=photo_version.volume,

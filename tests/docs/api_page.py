@@ -55,10 +55,14 @@ def api_page() -> str:
 
 def _route(route: Route, operation: Operation, document: dict[str, Any]) -> str:
     described = document["paths"][route.template][route.method.lower()]
-    scope = "no token" if route.access is Access.OPEN else f"scope `{route.access.value}`"
+    needs = (
+        "Needs no token." if route.access is Access.OPEN else f"Needs scope `{route.access.value}`."
+    )
+    if route.access is Access.OPEN and route.has_urls:
+        needs += " The receipt has the URLs that a token grants."
     lines = [
         f"### {route.method} {route.template}\n",
-        f"{operation.summary} Needs {scope}.\n",
+        f"{operation.summary} {needs}\n",
         f"```sh\n{_curl(route, operation, described)}\n```\n",
     ]
     if parameters := described["parameters"]:

@@ -54,6 +54,18 @@ async def responds_503(request, master):
     return web.json_response(problem, status=503, headers={"Retry-After": "0"})
 
 
+def responds(status, slug):
+    """Return a behavior that responds with a problem."""
+
+    async def respond(request, master):
+        del master
+        await request.read()
+        problem = {"title": "A problem", "status": status, "type": f"https://problems/{slug}"}
+        return web.json_response(problem, status=status)
+
+    return respond
+
+
 async def responds_502_like_a_proxy(request, master):
     """Respond 502 with a page of HTML."""
     del master
@@ -70,11 +82,13 @@ class MisbehavingMaster:
         self._session = None
         self.url = ""
         self.headers = []
+        self.methods = []
         self.arrivals = asyncio.Queue()
 
     async def answer(self, request):
         """Handle a request by the next behavior."""
         self.headers.append(request.headers)
+        self.methods.append(request.method)
         self.arrivals.put_nowait(request.path)
         behave = self._behaviors.pop(0) if self._behaviors else forwards
         return await behave(request, self)
@@ -92,6 +106,7 @@ class MisbehavingMaster:
                 status=response.status,
                 body=await response.read(),
                 content_type=response.content_type,
+                headers={k: v for k, v in response.headers.items() if k == "Location"},
             )
 
     @contextlib.asynccontextmanager

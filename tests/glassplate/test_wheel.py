@@ -120,7 +120,8 @@ def test_the_wheel_alone_puts_gets_and_signs(cluster, python, photo_file, tmp_pa
         for name in result["modules"]
         if name.split(".")[0] not in {"glassplate", "permission_urls", "volumes"}
     }
-    assert own == {"storagemaster", "storagemaster.known_wire", "storagemaster.wire"}
+    documents = {"wire", "known_wire", "upload_wire"}
+    assert own == {"storagemaster", *(f"storagemaster.{name}" for name in documents)}
 
 
 def test_the_command_of_the_wheel_says_which_extra_it_needs(python):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--volume", type=VOLUME, help="Volume to store the photos in.")
 @click.option("--strict", is_flag=True, help="Fail unless both colos store the photo.")
 @click.option("--idempotency-key", "key", help="Key that identifies the photo across uploads.")
+@click.option("--known", is_flag=True, help="Send no photo that is stored by its digest.")
 @click.option("--wait", is_flag=True, help="Wait until all sizes are made.")
 @click.option(
     "--timeout",
@@ -55,6 +56,7 @@ def put(
     volume: int | None,
     strict: bool,
     key: str | None,
+    known: bool,
     wait: bool,
     timeout: float,
     jobs: int,
@@ -67,6 +69,9 @@ def put(
     others. A retry after a lost connection never makes a second photo. A single photo is shown
     with the URLs of all sizes, several photos with one URL each.
 
+    A photo of more than 8 MiB continues after a lost connection where it stopped. With --known,
+    equal files are one photo, and one that is stored is not sent again.
+
     With -r, only files with the suffix of a photo are uploaded from directories.
 
     \b
@@ -74,6 +79,7 @@ def put(
       glassplate put cat.jpg
       glassplate put -r holiday/ --wait
       glassplate put cat.jpg --strict --volume 7
+      glassplate put -r holiday/ --known
       glassplate put *.jpg --json | jq -r '.photos[].reference'
     """
     from glassplate.cli.commands.uploading import NotUploaded, Outcome, UploadOptions
@@ -84,10 +90,15 @@ def put(
         raise click.UsageError(
             f"--idempotency-key identifies one photo: {len(chosen.files)} files were given"
         )
+    if known and (key is not None or volume is not None):
+        raise click.UsageError(
+            "--known has a key and a volume of its own: leave out --idempotency-key and --volume"
+        )
     options = UploadOptions(
         volume=volume,
         durability="strict" if strict else None,
         idempotency_key=key,
+        known=known,
         wait_seconds=timeout if wait else None,
         concurrency=jobs,
     )

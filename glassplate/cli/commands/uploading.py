@@ -20,6 +20,8 @@ class UploadOptions:
     volume: int | None = None
     durability: Literal["strict", "degraded"] | None = None
     idempotency_key: str | None = None
+    known: bool = False
+    """True if a photo that is stored by its digest need not be sent."""
     wait_seconds: float | None = None
     """Time to wait for the sizes of a photo, or None to not wait."""
     concurrency: int = 4
@@ -108,6 +110,7 @@ class _Uploads:
                 volume=self._options.volume,
                 durability=self._options.durability,
                 idempotency_key=self._options.idempotency_key,
+                known=self._options.known,
                 on_progress=on_progress,
             )
         except GlassplateError as error:

@@ -7,7 +7,7 @@ import pytest
 
 from glassplate.cli.commands.get import name_of
 from tests.free_ports import free_ports
-from tests.glassplate.live_cluster import jpeg
+from tests.glassplate.live_cluster import jpeg, running_cluster
 
 
 @pytest.fixture(name="receipts")
@@ -95,6 +95,22 @@ def test_a_volume_is_exported(glassplate, cluster, receipts, tmp_path):
     assert result.exit_code == 1
     assert json.loads(result.stdout)["unreachable"] == ["west-1"]
     assert "west-1 is unreachable: photos may be missing" in result.stderr
+
+
+def test_an_export_is_imported_into_another_cluster(
+    glassplate, receipts, references, monkeypatch, tmp_path
+):
+    """All photos have the same digests there."""
+    exported(glassplate, tmp_path / "out", "--references", references)
+    (tmp_path / "second").mkdir()
+    with running_cluster(tmp_path / "second") as second:
+        monkeypatch.setenv("GLASSPLATE_CLUSTER", str(second.config))
+        result = glassplate("import", tmp_path / "out", "--journal", tmp_path / "journal")
+        assert (result.exit_code, result.stderr.count("3 imported")) == (0, 1)
+        entries = [json.loads(line) for line in (tmp_path / "journal").read_text().splitlines()]
+        assert {entry["sha256"] for entry in entries} == {each.sha256 for each, _ in receipts}
+        for _, data in receipts:
+            assert list(second.originals_of(data).values()) == [2]
 
 
 def test_failures_do_not_stop_others(glassplate, client, receipts, tmp_path):

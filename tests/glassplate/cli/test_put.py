@@ -124,6 +124,21 @@ def test_key_makes_two_uploads_one_photo(glassplate, photo_file):
     assert "--idempotency-key identifies one photo" in result.stderr
 
 
+def test_a_known_photo_is_one_photo(glassplate, photo_file):
+    """By default, each upload makes a photo; with --known, equal bytes are one."""
+    references = [
+        json.loads(glassplate("put", photo_file, "--json", *options).stdout)["photos"][0][
+            "reference"
+        ]
+        for options in ([], [], ["--known"], ["--known"])
+    ]
+    assert len(set(references)) == 3
+    assert references[2] == references[3]
+    refused = glassplate("put", photo_file, "--known", "--volume", "1")
+    assert refused.exit_code == 2
+    assert "leave out" in refused.stderr
+
+
 def test_waiting_ends_after_the_timeout(glassplate, photo_file):
     """The photo is stored, its sizes are pending, and the exit status is 1."""
     result = glassplate("put", photo_file, "--wait", "--timeout", "0.2", "--json")

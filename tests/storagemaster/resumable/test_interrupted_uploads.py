@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from storagemaster.resumable import partial_copies
+from storagenode.partials import partials as node_partials
 from tests.storagemaster.pictures import long_picture
 from tests.storagemaster.resumable.tus_client import PATCH_TYPE, TusClient
 from tests.storagemaster.small_cluster import HOST, keys_of, wait_until
@@ -192,6 +193,23 @@ async def test_other_bytes_by_a_second_client_do_not_mix(cluster, tus):
     assert copies[0] == copies[1]
 
 
+async def test_a_late_append_of_another_storagemaster_changes_nothing(cluster, tus, received):
+    """The client gave up a request, continued elsewhere, and then the request came to its end."""
+    path = await begun(tus)
+    late = long_picture(len(PHOTO), number=7)
+    writer = await send_a_part(cluster.master, path, received, late[:200_000])
+    other = TusClient(await cluster.another_master())
+    assert (await other.append(path, PHOTO[:400_000], offset=0)).status == 204
+    received.clear()
+    writer.write(late[200_000:])
+    await wait_until(lambda: sum(received) >= SEGMENT_BYTES - 200_000)
+    await cluster.wait_until_nothing_is_staged()
+    assert await offset_of(other, path) == 400_000
+    await finish(other, path)
+    writer.close()
+    assert list(stored(cluster).values()) == [[PHOTO, PHOTO]]
+
+
 async def test_segments_survive_a_storagemaster_that_dies(cluster, tus, received):
     """The nodes have them before the request ends."""
     path = await begun(tus)
@@ -216,3 +234,12 @@ async def test_a_key_that_was_used_meanwhile_is_refused_although_no_mirror_up_kn
     answer = await tus.append(path, PHOTO[700_000:], offset=700_000)
     assert answer.status == 409
     assert set(cluster.holders(other.original)) == {"east-1", "west-2 for west-1"}
+
+
+async def test_without_room_for_parts_a_photo_can_be_sent_at_once(cluster, tus, monkeypatch):
+    """The status differs from that of nodes that are down, after which clients retry."""
+    monkeypatch.setattr(node_partials, "PARTIALS_MAX", 0)
+    refused = await tus.begin(LENGTH)
+    assert refused.status == 507
+    assert refused.document["type"].endswith("/no-room-for-parts")
+    assert (await cluster.master.upload(PHOTO)).status == 201

@@ -9,7 +9,7 @@ import pytest
 from permission_urls import Ticket, TokenLimits, sign_ticket, ticket_key_of
 from storagemaster import known_wire
 from storagemaster.uploads.keyed_photos import KeyedPhoto
-from storagemaster.uploads.known_photos import known_photo
+from storagemaster.uploads.known_photos import key_state
 from storagenode.client import NodeClient
 from tests.storagemaster.handlers.test_applications import token_of
 from tests.storagemaster.pictures import picture
@@ -108,6 +108,73 @@ async def test_another_application_learns_nothing(cluster, monkeypatch):
     await upload(cluster, headers=headers)
     ((_, reference),) = await known(cluster, SHA256, headers=headers)
     assert reference not in {None, str(version)}
+
+
+async def request_uses(cluster, ticket):
+    """Send a request for the uses of a ticket, as the application `shop`."""
+    body, headers = known_wire.render_ticket_request(ticket), token_of("shop")
+    return await cluster.master.request("POST", "/tickets/uses", data=body, headers=headers)
+
+
+async def uses_of(cluster, ticket):
+    """Return state and reference of each use of a ticket."""
+    answer = await request_uses(cluster, ticket)
+    assert answer.status == 200, answer
+    uses = known_wire.parse_ticket_uses(answer.document)
+    assert [use.index for use in uses] == list(range(len(uses)))
+    return [(use.state, use.reference) for use in uses]
+
+
+def ticket_of(application, *, expires_seconds=60, **claims):
+    """Return a ticket of an application."""
+    expiry = int(time.time()) + expires_seconds
+    ticket = Ticket(
+        application=application, id="0123456789abc", expiry=expiry, bytes_max=10**6, **claims
+    )
+    return sign_ticket(ticket_key_of(KEYS, application), ticket)
+
+
+async def use(cluster, ticket, index, data=PHOTO):
+    """Upload a photo with a ticket; return its version."""
+    headers = {"Authorization": f"Bearer {ticket}", "Glassplate-Ticket-Index": str(index)}
+    answer = await cluster.master.upload(data, volume=None, headers=headers)
+    assert answer.status == 201, answer
+    return answer.version
+
+
+async def test_the_uses_of_a_ticket_are_found(cluster):
+    """An application that lost the events learns which photos came, also after a delete."""
+    ticket = ticket_of("shop", count=4)
+    assert await uses_of(cluster, ticket) == [("absent", None)] * 4
+    second, gone = await use(cluster, ticket, 1), await use(cluster, ticket, 3)
+    await cluster.master.delete(gone)
+    assert await uses_of(cluster, ticket) == [
+        ("absent", None),
+        ("stored", str(second)),
+        ("absent", None),
+        ("gone", None),
+    ]
+
+
+async def test_the_uses_of_a_ticket_for_a_volume_are_found_in_it(cluster):
+    """Its photos have other names than the photos of a ticket for all volumes."""
+    ticket = ticket_of("shop", volume=2)
+    version = await use(cluster, ticket, 0)
+    assert await uses_of(cluster, ticket) == [("stored", str(version))]
+    assert await uses_of(cluster, ticket_of("shop")) == [("absent", None)]
+
+
+async def test_the_uses_of_an_ended_ticket_are_found(cluster):
+    """An application can have been down for longer than the ticket was valid."""
+    version = await use(cluster, ticket_of("shop"), 0)
+    ended = ticket_of("shop", expires_seconds=-60)
+    assert await uses_of(cluster, ended) == [("stored", str(version))]
+
+
+@pytest.mark.parametrize("ticket", [ticket_of("blog"), "gt1.a.b.c", ""])
+async def test_the_uses_of_other_tickets_are_not_told(cluster, ticket):
+    """They belong to another application, or are invalid."""
+    assert_problem(await request_uses(cluster, ticket), 404, "unknown-ticket")
 
 
 @pytest.mark.parametrize("down", ["first mirror", "second mirror", "other node"])
@@ -211,6 +278,6 @@ BEFORE, NOW = (PhotoVersion(v.number, KEYED.photo, KEYED.version) for v in KEYED
 def test_the_files_decide(files, state):
     """A tombstone wins, a digest proves a photo, and a copy without digest proves nothing."""
     found = {file: frozenset(digests) for file, digests in files.items()}
-    assert known_photo(SHA256, KEYED, found, is_complete=True).state == state
+    assert key_state(KEYED, found, sha256=SHA256, is_complete=True).state == state
     incomplete = "unavailable" if state == "absent" else state
-    assert known_photo(SHA256, KEYED, found, is_complete=False).state == incomplete
+    assert key_state(KEYED, found, sha256=SHA256, is_complete=False).state == incomplete
