@@ -159,8 +159,9 @@ class Partials:
             whole = WholeSegment(self._file_system, first, found)
             return self._store.publish(whole, place, mtime_seconds=mtime_seconds, digest=digest)
         with self._store.staging(bytes_expected=partial.bytes_total) as file:
-            for chunk in read_segments(self._file_system, segments):
-                file.write(chunk)
+            with contextlib.closing(read_segments(self._file_system, segments)) as chunks:
+                for chunk in chunks:
+                    file.write(chunk)
             return self._store.publish(file, place, mtime_seconds=mtime_seconds, digest=digest)
 
     def remove(self, partial: Partial) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from storagenode.disk.filesystem import FileSystem
@@ -64,7 +64,7 @@ def length_of(segments: list[Segment]) -> int:
     return segments[-1].end if segments else 0
 
 
-def read_segments(file_system: FileSystem, segments: list[Segment]) -> Iterator[bytes]:
+def read_segments(file_system: FileSystem, segments: list[Segment]) -> Generator[bytes, None, None]:
     """Yield the bytes of segments. Each is verified at its end.
 
     Raises:

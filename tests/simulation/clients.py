@@ -43,9 +43,9 @@ class Clients:
     """The clients of one history."""
 
     def __init__(self, world: World) -> None:
-        self._world = world
+        self.world = world
         self._random: Random = world.random
-        self._ledger = world.ledger
+        self.ledger = world.ledger
         self._machine = Machine("client")
         self._numbers = iter(range(1_000_000))
 
@@ -53,11 +53,11 @@ class Clients:
         """Upload a photo, with retries if it has an Idempotency-Key."""
         random = self._random
         number = next(self._numbers)
-        body = _photo(random, number)
-        self._ledger.send_body(body)
+        body = photo_body(random, number)
+        self.ledger.send_body(body)
         key = f"key {number}" if random.random() < 0.7 else None
         is_in_volume = key is None and random.random() < 0.6
-        volume = random.choice(sorted(self._world.cluster.volumes)) if is_in_volume else None
+        volume = random.choice(sorted(self.world.cluster.volumes)) if is_in_volume else None
         for _ in range(4 if key else 1):
             request = UploadRequest(
                 declared=DeclaredBody(),
@@ -80,9 +80,9 @@ class Clients:
         random = self._random
         number = next(self._numbers)
         key = f"race {number}"
-        bodies = [_photo(random, number), *([_png(number)] if random.random() < 0.6 else [])]
+        bodies = [photo_body(random, number), *([_png(number)] if random.random() < 0.6 else [])]
         for body in bodies:
-            self._ledger.send_body(body)
+            self.ledger.send_body(body)
 
         async def attempt() -> None:
             await asyncio.sleep(random.choice((0.0, random.random() * 0.1, random.random())))
@@ -101,24 +101,24 @@ class Clients:
     async def _try_upload(
         self, body: bytes, request: UploadRequest, *, is_race: bool = False
     ) -> bool:
-        started = self._ledger.now()
+        started = self.ledger.now()
         try:
-            receipt, _ = await self._request(
+            receipt, _ = await self.request(
                 lambda master: master.uploads.take(
-                    UploadBody(self._chunks(body), DeclaredBody(), bytes_max=UPLOAD_BYTES_MAX),
+                    UploadBody(self.chunks(body), DeclaredBody(), bytes_max=UPLOAD_BYTES_MAX),
                     request,
                 )
             )
         except (NoResponse, MasterError, NodeError, ConnectionResetError) as error:
-            self._ledger.log(f"not uploaded: {type(error).__name__}")
+            self.ledger.log(f"not uploaded: {type(error).__name__}")
             return False
-        check_receipt(self._world, receipt, body, request, started)
+        check_receipt(self.world, receipt, body, request, started)
         if is_race and request.idempotency_key is not None:
-            self._ledger.acknowledge_race(request.idempotency_key, receipt)
+            self.ledger.acknowledge_race(request.idempotency_key, receipt)
             return True
-        self._acknowledge_upload(receipt, body, started)
+        self.acknowledge_upload(receipt, body, started)
         if request.idempotency_key is None:
-            self._ledger.sent_once.add(PhotoId(receipt.photo))
+            self.ledger.sent_once.add(PhotoId(receipt.photo))
         return True
 
     async def delete(self) -> None:
@@ -127,11 +127,11 @@ class Clients:
         if stored is None:
             return
         whole = self._random.random() >= 0.4
-        removal = self._ledger.request_removal(Op.DELETE, stored.photo_version, whole=whole)
+        removal = self.ledger.request_removal(Op.DELETE, stored.photo_version, whole=whole)
         for _ in range(3):
-            started = self._ledger.now()
+            started = self.ledger.now()
             try:
-                deletion, logged = await self._request(
+                deletion, logged = await self.request(
                     lambda master: master.audited(
                         "delete",
                         str(removal),
@@ -139,13 +139,13 @@ class Clients:
                     )
                 )
             except (NoResponse, MasterError, NodeError) as error:
-                self._ledger.log(f"not deleted: {type(error).__name__}")
+                self.ledger.log(f"not deleted: {type(error).__name__}")
                 await asyncio.sleep(self._random.random() * 1.5)
                 continue
-            check_removal(self._world, removal, started)
-            check_audit_log(self._world, str(removal), logged, started)
-            mirrors = mirrors_with(self._world, tombstone_of(removal), deletion.copies, started)
-            self._ledger.acknowledge_delete(removal, mirrors)
+            check_removal(self.world, removal, started)
+            check_audit_log(self.world, str(removal), logged, started)
+            mirrors = mirrors_with(self.world, tombstone_of(removal), deletion.copies, started)
+            self.ledger.acknowledge_delete(removal, mirrors)
             return
 
     async def revoke(self) -> None:
@@ -153,11 +153,11 @@ class Clients:
         stored = self._any_photo()
         if stored is None:
             return
-        removal = self._ledger.request_removal(Op.REVOKE, stored.photo_version, whole=False)
+        removal = self.ledger.request_removal(Op.REVOKE, stored.photo_version, whole=False)
         for _ in range(3):
-            started = self._ledger.now()
+            started = self.ledger.now()
             try:
-                revoked, logged = await self._request(
+                revoked, logged = await self.request(
                     lambda master: master.audited(
                         "revoke",
                         str(removal),
@@ -165,85 +165,86 @@ class Clients:
                     )
                 )
             except (NoResponse, MasterError, NodeError) as error:
-                self._ledger.log(f"not revoked: {type(error).__name__}")
+                self.ledger.log(f"not revoked: {type(error).__name__}")
                 await asyncio.sleep(self._random.random() * 1.5)
                 continue
-            check_removal(self._world, removal, started)
-            check_audit_log(self._world, str(removal), logged, started)
+            check_removal(self.world, removal, started)
+            check_audit_log(self.world, str(removal), logged, started)
             new = PhotoVersion(
                 VolumeId(revoked.volume), PhotoId(revoked.photo), Version(revoked.version)
             )
-            self._ledger.acknowledge_revocation(removal, new, stored, revoked.urls)
+            self.ledger.acknowledge_revocation(removal, new, stored, revoked.urls)
             return
 
     async def undelete(self) -> None:
         """Undelete a photo."""
-        gone = [each for each in self._ledger.photos if self._ledger.acknowledged_removals(each)]
+        gone = [each for each in self.ledger.photos if self.ledger.acknowledged_removals(each)]
         if not gone:
             return
         stored = self._random.choice(gone)
-        started = self._ledger.now()
+        started = self.ledger.now()
         try:
-            receipt, _ = await self._request(
+            receipt, _ = await self.request(
                 lambda master: master.undeletes.undelete(
                     stored.photo_version.volume, stored.photo_version.photo, urls=ALL_URLS
                 )
             )
         except (NoResponse, MasterError, NodeError) as error:
-            self._ledger.log(f"not undeleted: {type(error).__name__}")
+            self.ledger.log(f"not undeleted: {type(error).__name__}")
             return
-        body = self._ledger.bodies.get(receipt.sha256, b"")
-        check_receipt(self._world, receipt, body, None, started)
-        self._acknowledge_upload(receipt, body, started)
+        body = self.ledger.bodies.get(receipt.sha256, b"")
+        check_receipt(self.world, receipt, body, None, started)
+        self.acknowledge_upload(receipt, body, started)
 
-    def _acknowledge_upload(self, receipt: Receipt, body: bytes, started: float) -> None:
+    def acknowledge_upload(self, receipt: Receipt, body: bytes, started: float) -> None:
+        """Record an acknowledged upload."""
         original = Variant(version_of(receipt), ORIGINAL_LETTER, receipt.format)
-        mirrors = mirrors_with(self._world, original, receipt.copies, started)
-        self._ledger.acknowledge_upload(receipt, body, mirrors)
+        mirrors = mirrors_with(self.world, original, receipt.copies, started)
+        self.ledger.acknowledge_upload(receipt, body, mirrors)
 
     async def read(self) -> None:
         """Read a photo from one of its mirrors, directly or through an edge."""
         stored = self._any_photo(even_if_deleted=True)
         if stored is None:
             return
-        if self._ledger.removals and self._random.random() < 0.5:
+        if self.ledger.removals and self._random.random() < 0.5:
             # Where an answer can be wrong is soon after a delete.
-            last = self._ledger.removals[-1]
+            last = self.ledger.removals[-1]
             stored = next(
-                (each for each in self._ledger.photos if last.covers(each.photo_version)), stored
+                (each for each in self.ledger.photos if last.covers(each.photo_version)), stored
             )
-        node = self._random.choice(self._world.mirrors_of(stored.photo_version.volume))
-        edge = self._random.choice([*self._world.edges.values(), None])
+        node = self._random.choice(self.world.mirrors_of(stored.photo_version.volume))
+        edge = self._random.choice([*self.world.edges.values(), None])
         path = render_path(stored.original)
         if edge is not None and path in edge.cache:
-            self._ledger.record_read(stored, edge.name, edge.cache[path])
+            self.ledger.record_read(stored, edge.name, edge.cache[path])
             return
-        link = self._world.links_of(edge or self._machine)[node.node.id]
-        started = self._ledger.now()
+        link = self.world.links_of(edge or self._machine)[node.node.id]
+        started = self.ledger.now()
         try:
             response = await link.read(stored.url_path, timeout_seconds=READ_SECONDS)
         except NodeError:
             return
         if edge is not None and response.status == 200:
             edge.cache[path] = bytes(response.body)
-        self._ledger.log(f"read {stored.photo_version} at {node.name}: {response.status}")
-        check_read(self._world, stored, node, response, started)
+        self.ledger.log(f"read {stored.photo_version} at {node.name}: {response.status}")
+        check_read(self.world, stored, node, response, started)
 
     def _any_photo(self, *, even_if_deleted: bool = False) -> StoredPhoto | None:
         found = [
             each
-            for each in self._ledger.photos
-            if even_if_deleted or not self._ledger.acknowledged_removals(each)
+            for each in self.ledger.photos
+            if even_if_deleted or not self.ledger.acknowledged_removals(each)
         ]
         return self._random.choice(found) if found else None
 
-    async def _request(self, work: Callable[[SimulatedMaster], Awaitable[Any]]) -> Any:
+    async def request(self, work: Callable[[SimulatedMaster], Awaitable[Any]]) -> Any:
         """Send a request to a storagemaster, and wait for the response.
 
         Raises:
             NoResponse: No response came in time. The storagemaster may still process the request.
         """
-        master = self._random.choice(self._world.masters)
+        master = self._random.choice(self.world.masters)
         if not master.is_up:
             await asyncio.sleep(0.01)
             raise NoResponse
@@ -261,10 +262,10 @@ class Clients:
         except (MasterError, NodeError, ConnectionResetError):
             raise
         except Exception as error:
-            self._ledger.add_violation(f"{master.name} raised {error!r}")
+            self.ledger.add_violation(f"{master.name} raised {error!r}")
             raise NoResponse from error
 
-    async def _chunks(self, body: bytes) -> AsyncIterator[bytes]:
+    async def chunks(self, body: bytes) -> AsyncIterator[bytes]:
         """Yield a body in chunks. Sometimes the client disconnects."""
         random = self._random
         count = random.choice((1, 1, 2, 3, 12))
@@ -278,7 +279,7 @@ class Clients:
             yield body[number * step : (number + 1) * step]
 
 
-def _photo(random: Random, number: int) -> bytes:
+def photo_body(random: Random, number: int) -> bytes:
     """Return a unique body with the header of a GIF and of its frame."""
     size = (1000).to_bytes(2, "little") * 2
     head = b"GIF89a" + size + bytes(3) + b"," + bytes(4) + size + bytes(1)

@@ -18,19 +18,19 @@ from storagenode.protocol.files import (
     VolumeSummary,
 )
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
+from storagenode.protocol.partials import Partial
 from storagenode.protocol.wire import HINTS_PER_LIST_MAX, NodeStatus, Pull, render_trailer
 from storagenode.transport.proven_tombstones import ProvenTombstones
 from storagenode.transport.signed_requests import CALL_SECONDS, SILENCE_SECONDS
 from storagenode.transport.write_batcher import WriteBatcher
 from tests.simulation.network import Machine, Network
+from tests.simulation.pipe import Pipe
 from tests.simulation.simulated_node import SimulatedNode
 from volumes.cluster import NodeId
 from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PhotoId
 from volumes.photo_path import Info, PhotoFile, PhotoVersion, VolumeId
 
-# Capacity of a socket whose receiver does not read.
-CHUNKS_IN_FLIGHT_MAX = 4
 STORE_CALLS = frozenset(
     {
         "find",
@@ -40,6 +40,14 @@ STORE_CALLS = frozenset(
     }
 )
 """Methods that `NodeClient` and the store of a node share."""
+PARTIAL_CALLS = {
+    "create_partial": "create",
+    "partial_digest": "digest",
+    "partial_length": "length",
+    "publish_partial": "publish",
+    "remove_partial": "remove",
+}
+"""Methods of `NodeClient`, each with the method of the node's partial uploads that it calls."""
 
 
 class NodeLink:
@@ -74,12 +82,45 @@ class NodeLink:
         """Stream a file to the node."""
         del bytes_total
         assert digest is not None, "the sender hashes bodies"
-        pipe = _Pipe(self._network, self._source.name, self._node)
+        return await self._stream(
+            body, digest, lambda chunks: self._node.take(place, chunks, mtime_seconds)
+        )
+
+    async def append_partial(
+        self,
+        partial: Partial,
+        body: AsyncIterator[bytes],
+        *,
+        offset: int,
+        mtime_seconds: int,
+        bytes_total: int | None,
+        digest: Callable[[], str],
+    ) -> int:
+        """Stream an append to the node."""
+        del bytes_total
+        return await self._stream(
+            body, digest, lambda chunks: self._node.append(partial, chunks, offset, mtime_seconds)
+        )
+
+    async def read_partial(self, partial: Partial, *, offset: int) -> bytes:
+        """Return bytes of a partial upload."""
+        return await self._request(
+            lambda: self._node.partials.read(partial, offset=offset, bytes_max=10_000)
+        )
+
+    async def _stream(
+        self,
+        body: AsyncIterator[bytes],
+        digest: Callable[[], str],
+        receive: Callable[[AsyncIterator[bytes]], Any],
+    ) -> Any:
+        """Send a body with its trailer."""
+        pipe = Pipe(self._network, self._source.name, self._node)
         request = asyncio.ensure_future(
             self._network.request(
                 self._source,
                 self._node,
-                lambda: self._node.take(place, pipe.chunks(), mtime_seconds),
+                lambda: receive(pipe.chunks()),
                 timeout_seconds=None,
                 only_once=True,
             )
@@ -104,9 +145,7 @@ class NodeLink:
         """Send a small file in one request."""
         return await self._writes.put(InMemoryFile(place, data, digest, mtime_seconds))
 
-    async def _feed(
-        self, pipe: "_Pipe", chunk: bytes | None, request: "asyncio.Future[Any]"
-    ) -> None:
+    async def _feed(self, pipe: Pipe, chunk: bytes | None, request: "asyncio.Future[Any]") -> None:
         """Send a chunk, unless the node has responded already."""
         if request.done():
             return
@@ -283,14 +322,16 @@ class NodeLink:
         return await self._request(lambda: self._node.read(url_path), timeout_seconds)
 
     def __getattr__(self, name: str) -> Any:
-        """Return a call of the same name on the node's store."""
-        if name not in STORE_CALLS:
+        """Return a call on the node's store, or on its partial uploads."""
+        if name not in STORE_CALLS | PARTIAL_CALLS.keys():
             raise AttributeError(name)
 
+        def owner() -> Any:
+            return self._node.store if name in STORE_CALLS else self._node.partials
+
         async def call(*arguments: Any, **options: Any) -> Any:
-            return await self._request(
-                lambda: getattr(self._node.store, name)(*arguments, **options)
-            )
+            method = PARTIAL_CALLS.get(name, name)
+            return await self._request(lambda: getattr(owner(), method)(*arguments, **options))
 
         return call
 
@@ -312,57 +353,3 @@ class NodeLink:
         if network.occurs(network.conditions.garbled, link):
             rest = rest[:-1] + bytes([rest[-1] ^ 1])
         yield rest
-
-
-class _Pipe:
-    """Body of one PUT, between its sender and the node."""
-
-    def __init__(self, network: Network, source: str, node: SimulatedNode) -> None:
-        self._network = network
-        self._node = node
-        self._link = (source, node.name)
-        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(CHUNKS_IN_FLIGHT_MAX)
-        self._is_broken = False
-        self._has_ended = False
-
-    def offer(self, chunk: bytes | None) -> bool:
-        """Send a chunk if there is free space and the link is up; return True if it was sent."""
-        network = self._network
-        if network.occurs(network.conditions.reset, self._link):
-            raise Unreachable(f"{self._node.name}: connection reset in the middle")
-        if chunk and network.occurs(network.conditions.garbled, self._link):
-            chunk = bytes([chunk[0] ^ 1]) + chunk[1:]
-        if network.is_cut(*self._link) or self._chunks.full():
-            return False
-        self._put(chunk)
-        return True
-
-    async def send(self, chunk: bytes | None) -> None:
-        """Wait for free space. A cut link has none until the sender gives up."""
-        while self._network.is_cut(*self._link):  # noqa: ASYNC110 - links have no event
-            await asyncio.sleep(0.2)
-        await self._chunks.put(chunk)
-        self._has_ended = self._has_ended or chunk is None
-
-    def _put(self, chunk: bytes | None) -> None:
-        self._chunks.put_nowait(chunk)
-        self._has_ended = self._has_ended or chunk is None
-
-    def break_off(self) -> None:
-        """Close the connection. A complete body arrives nevertheless."""
-        if not self._has_ended:
-            self._is_broken = True
-            while not self._chunks.empty():
-                self._chunks.get_nowait()
-            self._chunks.put_nowait(None)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the chunks that the node receives."""
-        while True:
-            chunk = await self._chunks.get()
-            await self._node.wait_until_running()
-            if self._is_broken:
-                raise ConnectionResetError("the sender disconnected")
-            if chunk is None:
-                return
-            yield chunk

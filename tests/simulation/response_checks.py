@@ -68,6 +68,20 @@ def check_receipt(
                 ledger.add_violation(f"C10: all mirrors of {photo_version} have two photos")
 
 
+def check_stored(world: World, photo_version: PhotoVersion, sha256: str, started: float) -> None:
+    """Check that a resumable upload that looks stored has two durable copies of its bytes."""
+    copies = durable_copies(world, Variant(photo_version, "o", "gif"), sha256)
+    is_excused = _was_damaged(world, started) or world.ledger.is_removal_requested(photo_version)
+    if len(copies) < 2 and not is_excused:
+        world.ledger.add_violation(f"C16: {photo_version} looks stored with copies on {copies}")
+
+
+def check_lost(world: World, photo_version: PhotoVersion, started: float) -> None:
+    """Check that a fault has destroyed the bytes of an upload that no node has any more."""
+    if not _was_damaged(world, started):
+        world.ledger.add_violation(f"C1: the upload of {photo_version} is lost")
+
+
 def check_removal(world: World, removal: Removal, started: float) -> None:
     """Check an acknowledged delete or revocation."""
     tombstone = tombstone_of(removal)

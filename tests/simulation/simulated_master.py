@@ -34,6 +34,9 @@ from storagemaster.repair.fence_lifting import FenceLifter
 from storagemaster.repair.hinted_handoff import HintedHandoff
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.settlement import Settlements
+from storagemaster.resumable.completion import Completion
+from storagemaster.resumable.partial_copies import PartialCopies
+from storagemaster.resumable.resumable_uploads import ResumableUploads
 from storagemaster.uploads.keyed_photos import KeyedPhotos
 from storagemaster.uploads.uploads import Uploads
 from tests.simulation.fake_services import ForgetfulQueue
@@ -126,6 +129,7 @@ class SimulatedMaster(Machine):
             key_secret=secret,
         )
         self.undeletes = Undeletes(mirrors, self.uploads)
+        self.resumable = self._resumable_uploads(mirrors, mirroring)
         self.settling = Settling(fleet)
         self.reconcile = Reconciler(
             mirrors,
@@ -147,6 +151,17 @@ class SimulatedMaster(Machine):
         sweep = Sweep(mirrors, self._queue, self.settling)
         self._repeat(sweep.sweep_all, SWEEP_SECONDS)
         self._repeat(sweep.sweep_touched, TOUCHED_PASS_SECONDS)
+
+    def _resumable_uploads(self, mirrors: Mirrors, mirroring: Mirroring) -> ResumableUploads:
+        return ResumableUploads(
+            self.uploads,
+            mirrors,
+            PartialCopies(mirrors),
+            Completion(mirrors, mirroring),
+            self.reads,
+            self._keys,
+            now_seconds=self._now_seconds,
+        )
 
     def _start_purging(self) -> EdgePurger:
         edges, session = self._cluster.edges, self._edge_session

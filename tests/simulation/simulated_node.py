@@ -21,6 +21,7 @@ from storagenode.protocol.batch_wire import ReadFile, ReadOutcome
 from storagenode.protocol.errors import InvalidSignature, NodeError
 from storagenode.protocol.files import FileMetadata, Published
 from storagenode.protocol.layout import Place, TrashedFile
+from storagenode.protocol.partials import Partial
 from storagenode.protocol.wire import Pull
 from storagenode.read_port.buffered_response import BufferedResponse
 from storagenode.read_port.read_api import ReadApi
@@ -108,6 +109,7 @@ class SimulatedNode(Machine):
             self.threads,  # type: ignore[arg-type]
         )
         self.fence = Fence(self.store.volumes, falls_after_seconds=FENCE_SECONDS, clock=clock)
+        self.partials = Partials(self.store, now_seconds=self._now_seconds)
         marker = NodeMarker(uuid=self.node.id, id=self.node.id, colo=self.node.colo)
         api = WriteApi(
             self.store,
@@ -118,7 +120,7 @@ class SimulatedNode(Machine):
             self.fence,
             self.threads,  # type: ignore[arg-type]
             self.threads,  # type: ignore[arg-type]
-            partials=Partials(self.store, now_seconds=self._now_seconds),
+            partials=self.partials,
             audit_files=self.audit_files,
             recent=RecentPhotos(None),
             abort_responses=lambda _: 0,
@@ -184,6 +186,19 @@ class SimulatedNode(Machine):
             place,
             mtime_seconds=mtime_seconds,
             bytes_expected=0,
+            check_trailer=_check_trailer,
+        )
+
+    async def append(
+        self, partial: Partial, chunks: AsyncIterator[bytes], offset: int, mtime_seconds: int
+    ) -> int:
+        """Append a streamed body to a partial upload."""
+        return await self.receiver.receive_into(
+            chunks,
+            lambda: self.partials.staging(partial, offset=offset, bytes_expected=0),
+            lambda file, digest: self.partials.append(
+                file, partial, offset=offset, mtime_seconds=mtime_seconds, digest=digest
+            ),
             check_trailer=_check_trailer,
         )
 

@@ -18,6 +18,7 @@ from storagenode.upkeep.scrub import Scrub
 from tests.simulation.clients import Clients
 from tests.simulation.faults import Faults
 from tests.simulation.final_state import find_violations
+from tests.simulation.resumable_client import ResumableClient
 from tests.simulation.simulated_disk import PowerLost
 from tests.simulation.simulated_node import SimulatedNode
 from tests.simulation.sparse_shards import with_sparse_shards
@@ -26,6 +27,8 @@ from tests.simulation.workers import work
 from tests.simulation.world import World
 
 FAULT_SECONDS = 4.0
+# Each of these has a client that uploads in parts.
+RESUMING_SEEDS = 10
 # Limit for convergence after the last fault, and the interval between checks.
 BOUND_SECONDS = 60.0
 POLL_SECONDS = 2.0
@@ -73,6 +76,8 @@ class _History:
         faults, clients = Faults(world), Clients(world)
         background = [loop.create_task(work(world, f"library {n}")) for n in (1, 2)]
         busy = [loop.create_task(_run_client(clients, random)) for _ in range(2)]
+        if self._seed % RESUMING_SEEDS == 0:
+            busy.append(loop.create_task(_run_resuming(ResumableClient(clients, random), random)))
         await faults.run(until_seconds=FAULT_SECONDS)
         faults.heal()
         world.ledger.log("all faults ended")
@@ -106,6 +111,14 @@ async def _run_client(clients: Clients, random: Random) -> None:
     while loop.time() < FAULT_SECONDS:
         await random.choice(operations)()
         await asyncio.sleep(random.random() * 0.8)
+
+
+async def _run_resuming(client: ResumableClient, random: Random) -> None:
+    """Upload in parts until the faults end."""
+    loop = asyncio.get_running_loop()
+    while loop.time() < FAULT_SECONDS:
+        await client.upload()
+        await asyncio.sleep(random.random() * 0.5)
 
 
 async def _wait_until_converged(world: World, *, until: float) -> list[str]:
