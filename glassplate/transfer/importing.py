@@ -5,6 +5,7 @@ import of the same application makes no second one. A photo that the cluster has
 """
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +16,12 @@ from glassplate.client import Client
 from glassplate.errors import GlassplateError, PhotoGone, Unreachable, UnusableSource
 from glassplate.transfer.import_sources import ImportSource
 from glassplate.transfer.journal import Journal, JournalEntry, SourceFile
-from storagemaster.known_wire import digest_key
+from storagemaster.known_wire import KnownPhoto, digest_key
 from storagemaster.wire import BATCH_PHOTOS_MAX
 
+# One request looks the photos of this many files up, or of one file that is longer.
+BATCH_FILES_MAX = 20
+BATCH_BYTES_MAX = 8 * 1024 * 1024
 # States of journaled photos that need no import. One that cannot be looked up was stored before.
 _PRESENT_STATES = frozenset({"pending", "ready", "failed", "unavailable"})
 
@@ -109,6 +113,16 @@ async def import_all(
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class _Hashed:
+    """A file with its digest, or the error of reading it."""
+
+    file: SourceFile
+    path: Path = Path()
+    sha256: str = ""
+    error: GlassplateError | None = None
+
+
 class _Imports:
     def __init__(
         self,
@@ -128,17 +142,50 @@ class _Imports:
 
     async def work(self) -> None:
         """Import files until none is left, or no storagemaster responds."""
-        while not self._is_unreachable and (file := next(self._files, None)) is not None:
-            entry = await self._import(file)
-            self._journal.record(entry)
-            self._progress.end()
+        while not self._is_unreachable and (batch := self._next_batch()):
+            async with contextlib.AsyncExitStack() as copies:
+                hashed = [await self._hash(file, copies) for file in batch]
+                known = await self._known([each.sha256 for each in hashed if each.sha256])
+                for each in hashed:
+                    if self._is_unreachable:
+                        return
+                    entry = await self._import(each, known.get(each.sha256))
+                    if entry.reference:  # an equal file of the batch need not be sent
+                        known[each.sha256] = KnownPhoto(
+                            sha256=each.sha256, state="stored", reference=entry.reference
+                        )
+                    self._journal.record(entry)
+                    self._progress.end()
 
-    async def _import(self, file: SourceFile) -> JournalEntry:
-        sha256 = reference = reason = ""
+    def _next_batch(self) -> list[SourceFile]:
+        """Return the next files, whose photos one request looks up."""
+        batch: list[SourceFile] = []
+        while len(batch) < BATCH_FILES_MAX and sum(f.bytes for f in batch) < BATCH_BYTES_MAX:
+            if (file := next(self._files, None)) is None:
+                break
+            batch.append(file)
+        return batch
+
+    async def _hash(self, file: SourceFile, copies: contextlib.AsyncExitStack) -> "_Hashed":
         try:
-            async with self._source.local_copy(file) as path:
-                sha256 = await asyncio.to_thread(digest_of, path)
-                reference = await self._find(file, sha256) or await self._put(path, sha256)
+            path = await copies.enter_async_context(self._source.local_copy(file))
+            return _Hashed(file, path, await asyncio.to_thread(digest_of, path))
+        except GlassplateError as error:
+            return _Hashed(file, error=error)
+
+    async def _known(self, digests: list[str]) -> dict[str, KnownPhoto | GlassplateError]:
+        """Return the photo of each digest, or the error of the request."""
+        try:
+            return {found.sha256: found for found in await self._client.known(digests)}
+        except GlassplateError as error:
+            return dict.fromkeys(digests, error)
+
+    async def _import(
+        self, hashed: "_Hashed", known: KnownPhoto | GlassplateError | None
+    ) -> JournalEntry:
+        file, reference, reason = hashed.file, "", ""
+        try:
+            reference = self._find(hashed, known) or await self._put(hashed.path, hashed.sha256)
         except GlassplateError as error:
             self._is_unreachable = self._is_unreachable or isinstance(error, Unreachable)
             self.result.failed[file.path] = error
@@ -147,19 +194,23 @@ class _Imports:
             path=file.path,
             bytes=file.bytes,
             mtime_nanoseconds=file.mtime_nanoseconds,
-            sha256=sha256,
+            sha256=hashed.sha256,
             reference=reference,
             reason=reason,
         )
 
-    async def _find(self, file: SourceFile, sha256: str) -> str:
+    def _find(self, hashed: "_Hashed", known: KnownPhoto | GlassplateError | None) -> str:
         """Return the reference of a photo that need not be sent, or an empty text."""
-        (known,) = await self._client.known([sha256])
+        if hashed.error is not None:
+            raise hashed.error
+        if isinstance(known, GlassplateError):
+            raise known
+        assert known is not None, "each digest was looked up"
         if known.state == "gone":
             raise PhotoGone("the photo was imported before, and has been deleted since")
         if known.reference is None:
             return ""
-        self._progress.sent(file.bytes)
+        self._progress.sent(hashed.file.bytes)
         self.result.present += 1
         return known.reference
 

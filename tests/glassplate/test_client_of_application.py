@@ -8,7 +8,15 @@ from datetime import timedelta
 
 import pytest
 
-from glassplate import InvalidWebhook, NoKeys, NotAllowed, PhotoEvent, UsageError, blocking
+from glassplate import (
+    InvalidWebhook,
+    NoKeys,
+    NotAllowed,
+    PhotoEvent,
+    TicketUse,
+    UsageError,
+    blocking,
+)
 from permission_urls import Purpose, application_key, sign_webhook
 from tests.glassplate.application_files import export_application
 from tests.glassplate.conftest import QUICK
@@ -60,7 +68,9 @@ def test_a_ticket_uploads_one_photo(shop, cluster, seeds):
     status, receipt = post(cluster, ticket, photo)
     assert (status, receipt["ref"]) == (201, "order-7")
     assert post(cluster, ticket, jpeg(next(seeds)))[0] == 409
-    assert shop.get(f"{receipt['volume']}/{receipt['photo']}/{receipt['version']}", "o") == photo
+    reference = f"{receipt['volume']}/{receipt['photo']}/{receipt['version']}"
+    assert shop.get(reference, "o") == photo
+    assert shop.ticket_uses(ticket) == [TicketUse(index=0, state="stored", reference=reference)]
 
 
 def post(cluster, ticket, body):

@@ -152,7 +152,7 @@ def test_a_killed_import_continues(glassplate, program, environment, cluster, fo
             is_stored.set()
             await asyncio.sleep(60)
 
-        async with misbehaving_master(cluster.masters[0], *[forwards] * 3, stores) as master:
+        async with misbehaving_master(cluster.masters[0], *[forwards] * 2, stores) as master:
             command = ["--url", master.url, "import", folder, "-j", "1", "--journal", journal]
             process = await asyncio.create_subprocess_exec(
                 program, *command, env=environment, stdout=PIPE, stderr=PIPE
