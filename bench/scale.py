@@ -10,14 +10,17 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from bench.scale_roots import PROOFS, build_root
+from bench.scale_roots import PROOFS, SIZES, build_root
 from storagenode.disk.store import DiskStore
 from storagenode.protocol.errors import StillListing
 from volumes.photo_path import VolumeId
+from volumes.photo_shapes import ShapeRule
 
 TIMES = 10
+RULE = ShapeRule(sizes=SIZES.replace("o", ""), avif_sizes="", full_size="", has_webp=False)
 VOLUMES = 8
 EMPTY_VOLUMES = 32
 
@@ -66,6 +69,7 @@ def _costs_of_files(folder: Path, files: int) -> list[Cost]:
         ("shards compared again", _compare),
         ("volumes compared by one digest each", _summarize),
         ("shards compared after a restart", lambda store: _compare(_restarted(store))),
+        ("unfinished photos found after a restart", lambda store: _sweep(_restarted(store))),
         ("tombstones compared after a restart", _compare_tombstones),
     )
     return [
@@ -109,6 +113,11 @@ def _compare(store: DiskStore) -> None:
 def _summarize(store: DiskStore) -> None:
     for volume in store.volumes:
         _until_listed(store.volume_summary, volume)
+
+
+def _sweep(store: DiskStore) -> None:
+    for volume in store.volumes:
+        _until_listed(partial(store.unfinished, rule=RULE), volume)
 
 
 def _compare_tombstones(store: DiskStore) -> None:

@@ -284,6 +284,7 @@ def _abandoned_jobs(
 def _jobs(queue: SizesQueue, abandoned: AbandonedJobs) -> tuple[tuple[Work, float], ...]:
     return (
         (queue.flush_batch, 0.0),
+        (queue.flush_again, 0.0),
         (abandoned.requeue_all, ABANDONED_PASS_SECONDS),
     )
 

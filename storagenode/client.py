@@ -18,7 +18,6 @@ from storagenode.protocol.files import (
     FileStream,
     ListedFile,
     Published,
-    VolumeSummary,
 )
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from storagenode.protocol.recent import RecentPhoto, parse_recent
@@ -26,6 +25,7 @@ from storagenode.transport.audit_requests import AuditRequests
 from storagenode.transport.partial_requests import PartialRequests
 from storagenode.transport.signed_requests import CALL_SECONDS
 from storagenode.transport.trash_requests import LISTING_SECONDS, TrashRequests
+from storagenode.transport.volume_requests import VolumeRequests
 from storagenode.transport.write_batcher import WriteBatcher
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter, render_cold_tier
@@ -51,7 +51,7 @@ async def _ignore() -> None:
     """Do nothing."""
 
 
-class NodeClient(PartialRequests, AuditRequests, TrashRequests):
+class NodeClient(PartialRequests, AuditRequests, TrashRequests, VolumeRequests):
     """Requests to the write port of one node."""
 
     @cached_property
@@ -232,18 +232,6 @@ class NodeClient(PartialRequests, AuditRequests, TrashRequests):
         """
         query = wire.render_size_filter(sizes)
         return await self._digests(routes.SHARD_DIGESTS.target(query, volume=volume), on_progress)
-
-    async def volume_summaries(self, left: Sequence[VolumeId]) -> dict[VolumeId, VolumeSummary]:
-        """Return the summaries of volumes; a volume that the node does not mirror has none."""
-        found: dict[VolumeId, VolumeSummary] = {}
-        target = routes.VOLUME_SUMMARIES.target()
-        while left:
-            body = json.dumps(left).encode()
-            rows = await self._call(target, body, timeout_seconds=LISTING_SECONDS)
-            parsed = wire.parse_volume_summaries(rows)
-            found |= {volume: each for volume, each in parsed.items() if each is not None}
-            left = [volume for volume, each in parsed.items() if each is None]
-        return found
 
     async def _digests(self, target: routes.Target, on_progress: OnProgress) -> dict[str, str]:
         while True:

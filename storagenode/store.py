@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from storagenode.open_file import OpenFile
 from storagenode.protocol.batch_wire import InMemoryFile, WriteOutcome
 from storagenode.protocol.errors import NodeError
-from storagenode.protocol.files import ListedFile, Published, VolumeSummary
+from storagenode.protocol.files import ListedFile, Published, UnfinishedPhotos, VolumeSummary
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter
@@ -23,6 +23,7 @@ from volumes.photo_path import (
     VersionTombstone,
     VolumeId,
 )
+from volumes.photo_shapes import ShapeRule
 
 
 class RootRefused(Exception):
@@ -177,6 +178,9 @@ class StoreOf(Protocol[S]):
             NotAMirror: The volume is not on this node.
             StillListing: More is left to list than one request may; another one continues.
         """
+
+    def unfinished(self, volume: VolumeId, rule: ShapeRule) -> UnfinishedPhotos:
+        """Return the photos of a volume that lack sizes; raise as `volume_summary`."""
 
     def check_summary(self, volume: VolumeId, shard: str, files: tuple[ListedFile, ...]) -> None:
         """Compare what the store remembers of a shard with its listing, and forget what differs."""

@@ -23,6 +23,7 @@ from volumes.photo_path import (
     VolumeId,
     parse_name,
 )
+from volumes.photo_shapes import ShapeRule
 from volumes.sizes import ORIGINAL_LETTER, Size, second_pass_letter
 from volumes.variant_formats import VariantFormats
 from volumes.version_files import VersionFiles, VersionState
@@ -38,6 +39,12 @@ class SecondPasses:
     def __init__(self, formats: VariantFormats, sizes: tuple[Size, ...], queue: SizesQueue) -> None:
         self._letters = frozenset(size.letter for size in sizes if formats.has_avif(size))
         self._full_letter = second_pass_letter(sizes)
+        self.rule = ShapeRule(
+            sizes="".join(sorted(size.letter for size in sizes)),
+            avif_sizes="".join(sorted(self._letters)),
+            full_size=self._full_letter,
+            has_webp=formats.webp or formats.animation,
+        )
         self._queue = queue
         self._attempts: dict[tuple[VolumeId, str], dict[PhotoVersion, int]] = {}
 

@@ -22,7 +22,14 @@ from rq.serializers import JSONSerializer
 from permission_urls import KeySource, sign_job
 from runtime.crashpoint import crashpoint
 from runtime.request_scope import current_request_id
-from storagemaster.job_wire import NEW_QUEUE, QUEUES, JobKind, fields_to_sign, render_meta
+from storagemaster.job_wire import (
+    NEW_QUEUE,
+    QUEUES,
+    RETRY_QUEUE,
+    JobKind,
+    fields_to_sign,
+    render_meta,
+)
 from storagemaster.jobs.enqueue_script import EnqueueScript, NewJob
 from storagemaster.readable_job import MalformedJob, ReadableJob, text_of
 from volumes.photo_path import Variant, render_path
@@ -51,6 +58,12 @@ class _Entry:
     request_id: str
 
 
+class _Waiting(asyncio.Queue[_Entry]):
+    """Jobs that wait for the next batch."""
+
+    next_batch_seconds = 0.0
+
+
 class QueueUnavailable(Exception):
     """The queue server is unreachable."""
 
@@ -73,16 +86,18 @@ class SizesQueue:
         self._connection = connection
         self._keys = keys
         self._script = EnqueueScript(connection)
-        self._next_batch_seconds = 0.0
-        self._waiting: asyncio.Queue[_Entry] = asyncio.Queue(WAITING_MAX)
+        self._waiting = _Waiting(WAITING_MAX)
+        # Most of these are in the queue already, and no upload waits behind them.
+        self._waiting_again = _Waiting(WAITING_MAX)
         self.is_reachable = True
 
     def enqueue(
         self, original: Variant, *, queue_name: str = NEW_QUEUE, kind: JobKind = JobKind.SIZES
     ) -> None:
         """Enqueue the job of an original with the next batch; return at once."""
+        waiting = self._waiting_again if queue_name == RETRY_QUEUE else self._waiting
         with contextlib.suppress(asyncio.QueueFull):
-            self._waiting.put_nowait(_Entry(queue_name, kind, original, current_request_id()))
+            waiting.put_nowait(_Entry(queue_name, kind, original, current_request_id()))
 
     async def enqueue_now(self, original: Variant, *, queue_name: str, kind: JobKind) -> None:
         """Enqueue the job of an original, and return when it is in the queue.
@@ -142,14 +157,21 @@ class SizesQueue:
         return await or_none(state)
 
     async def flush_batch(self) -> None:
-        """Wait for jobs, and give a batch of them to RQ."""
-        batch = [await self._waiting.get()]
+        """Wait for jobs of uploads and operators, and give a batch of them to RQ."""
+        await self._flush(self._waiting)
+
+    async def flush_again(self) -> None:
+        """Wait for photos that the sweep found, and give a batch of them to RQ."""
+        await self._flush(self._waiting_again)
+
+    async def _flush(self, waiting: _Waiting) -> None:
+        batch = [await waiting.get()]
         # The first job does not wait. While jobs arrive fast, one batch is cheaper than many.
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(self._next_batch_seconds - loop.time())
-        self._next_batch_seconds = loop.time() + BATCH_WAIT_SECONDS
-        while len(batch) < BATCH_MAX and not self._waiting.empty():
-            batch.append(self._waiting.get_nowait())
+        await asyncio.sleep(waiting.next_batch_seconds - loop.time())
+        waiting.next_batch_seconds = loop.time() + BATCH_WAIT_SECONDS
+        while len(batch) < BATCH_MAX and not waiting.empty():
+            batch.append(waiting.get_nowait())
         try:
             crashpoint("before_enqueue")
             await asyncio.to_thread(self._enqueue, batch)

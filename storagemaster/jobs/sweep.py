@@ -1,12 +1,15 @@
 """Search for originals without sizes, which enqueues the jobs that the queue has lost.
 
-A shard is listed again only if its digest has changed, or while a size is missing: a declared
-second pass, or one that every mirror has lost.
+Nodes know from the summaries of their shards which originals have no sizes, so nothing that is done
+is listed, also by a storagemaster that has just started. A volume whose digest has not changed is
+one small answer. Only doubtful shards are listed here: a photo may lack its second pass, or a file
+that every mirror has lost.
 """
 
 import asyncio
+import bisect
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from storagemaster.job_wire import RETRY_QUEUE
@@ -17,23 +20,28 @@ from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.settling import Settling
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import NodeError
-from storagenode.protocol.files import ListedFile, listing_digest
+from storagenode.protocol.files import ListedFile, UnfinishedPhotos, listing_digest
+from volumes.cluster import NodeId
 from volumes.photo_path import Variant, VolumeId, parse_name, render_path
-from volumes.version_files import VersionState, versions_in
+from volumes.photo_shapes import photos_in
 
 log = logging.getLogger(__name__)
 
 PASS_SECONDS = 20.0
 TOUCHED_PASS_SECONDS = 1.0
+VOLUMES_AT_ONCE = 100
 SHARDS_AT_ONCE = 64
+# Workers need far longer for these photos than until the next pass, which continues after them.
+ENQUEUED_PER_PASS_MAX = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Listed:
-    """The pending photos of a shard, by its last listing."""
+class _Swept:
+    """The photos of a volume without sizes, by the last answer of a node."""
 
     digest: str
     pending: frozenset[Variant]
+    doubtful: Mapping[str, str]
 
 
 class Sweep:
@@ -55,81 +63,112 @@ class Sweep:
         self._second_passes = SecondPasses(
             self._cluster.variant_formats, self._cluster.sizes, queue
         )
-        self._listed: dict[tuple[VolumeId, str], _Listed] = {}
-        self._seen_pending: dict[VolumeId, set[Variant]] = {}
+        self._swept: dict[VolumeId, _Swept] = {}
+        self._searched: dict[VolumeId, dict[str, str]] = {}
+        """The digests of the doubtful shards as they were listed, empty while work is left."""
+        self._seen_pending: dict[VolumeId, frozenset[Variant]] = {}
+        self._last_enqueued = ""
 
     async def sweep_all(self) -> None:
         """Sweep every volume once."""
-        await self._sweep_some(self._cluster.volumes)
+        await self.sweep(self._cluster.volumes)
 
     async def sweep_touched(self) -> None:
         """Sweep the volumes whose mirrors have become equal since the last fault."""
-        await self._sweep_some(sorted(self._settling.unswept))
+        await self.sweep(sorted(self._settling.unswept))
 
-    async def _sweep_some(self, volumes: Iterable[VolumeId]) -> None:
-        async with self._one_at_a_time:
-            for volume in volumes:
-                try:
-                    await self.sweep(volume)
-                except NodeError as error:
-                    log.warning("volume %s was not swept: %s", volume, error)
-
-    async def sweep(self, volume: VolumeId) -> int:
-        """Enqueue the missing sizes of a volume, and return the number of photos.
+    async def sweep(self, volumes: Iterable[VolumeId]) -> int:
+        """Enqueue the missing sizes of volumes, and return the number of photos.
 
         A photo is enqueued when a second sweep finds it: at the first one, its job may still be on
         the way to the queue.
         """
-        mirrors = self._fleet.full_mirrors(self._cluster.volumes[volume])
-        if not mirrors:
-            return 0
-        node = self._nodes[mirrors[0]]
+        async with self._one_at_a_time:
+            again: set[Variant] = set()
+            for node, numbers in self._by_mirror(volumes).items():
+                for start in range(0, len(numbers), VOLUMES_AT_ONCE):
+                    some = numbers[start : start + VOLUMES_AT_ONCE]
+                    try:
+                        again |= await self._sweep_some(self._nodes[node], some)
+                    except NodeError as error:
+                        log.warning("%s volumes on %s were not swept: %s", len(some), node, error)
+            return self._enqueue(again)
+
+    def _by_mirror(self, volumes: Iterable[VolumeId]) -> dict[NodeId, list[VolumeId]]:
+        """Return a mirror that stores all files of each volume, with its volumes."""
+        found: dict[NodeId, list[VolumeId]] = {}
+        for number in volumes:
+            if mirrors := self._fleet.full_mirrors(self._cluster.volumes[number]):
+                found.setdefault(mirrors[(number - 1) % len(mirrors)], []).append(number)
+        return found
+
+    async def _sweep_some(self, node: NodeClient, volumes: Sequence[VolumeId]) -> set[Variant]:
+        """Sweep volumes on one node; return the photos that also their last sweep has found."""
         begun = self._settling.begin()
-        pending: set[Variant] = set()
-        changed: list[str] = []
-        for shard, digest in (await node.shard_digests(volume)).items():
-            listed = self._listed.get((volume, shard))
+        known = {each: self._swept[each].digest if each in self._swept else "" for each in volumes}
+        again: set[Variant] = set()
+        changed = await node.unfinished(known, self._second_passes.rule)
+        for volume, unfinished in changed.items():
+            if unfinished is not None:
+                self._swept[volume] = _swept(volume, unfinished)
+            swept = self._swept.get(volume, _Swept("", frozenset(), {}))
+            await self._search(node, volume, swept.doubtful)
+            self._settling.record_sweep(
+                self._cluster.volumes[volume], begun=begun, pending=swept.pending
+            )
+            again |= swept.pending & self._seen_pending.get(volume, frozenset())
+            self._seen_pending[volume] = swept.pending
+        return again
+
+    async def _search(
+        self, node: NodeClient, volume: VolumeId, doubtful: Mapping[str, str]
+    ) -> None:
+        """List the doubtful shards that changed or have work left, and former doubtful ones."""
+        searched = self._searched.setdefault(volume, {})
+        changed = [
+            shard
+            for shard, digest in doubtful.items()
             # A node appends a suffix to the digest of a shard that reconcile has to look into.
-            if listed is None or listed.digest != digest.partition("-")[0]:
-                changed.append(shard)
-            else:
-                pending |= listed.pending
+            if searched.get(shard) != digest.partition("-")[0]
+        ]
+        changed += [shard for shard in searched if shard not in doubtful]
         for start in range(0, len(changed), SHARDS_AT_ONCE):
             some = changed[start : start + SHARDS_AT_ONCE]
-            pending |= await self._pending_in(node, volume, some)
-        self._settling.record_sweep(self._cluster.volumes[volume], begun=begun, pending=pending)
-        again = pending & self._seen_pending.get(volume, set())
-        self._seen_pending[volume] = pending
-        # By path, so that the order of jobs does not depend on the process.
-        for original in sorted(again, key=render_path):
-            self._queue.enqueue(original, queue_name=RETRY_QUEUE)
-        return len(again)
+            for shard, files in (await node.list_shards(volume, some)).items():
+                is_open = await self._search_shard(node, volume, shard, files)
+                if shard in doubtful:
+                    # The shard can have changed since the node reported its digest.
+                    searched[shard] = "" if is_open else listing_digest(files)
+                else:
+                    del searched[shard]
 
-    async def _pending_in(
-        self, node: NodeClient, volume: VolumeId, shards: Sequence[str]
-    ) -> set[Variant]:
-        """List some shards; return their originals without sizes."""
-        pending: set[Variant] = set()
-        for shard, files in (await node.list_shards(volume, shards)).items():
-            found = pending_originals(volume, files)
-            pending |= found
-            is_open = await self._second_passes.sweep(node, volume, shard, files)
-            is_open = await self.lost_files.search_originals(volume, shard, files) or is_open
-            if not is_open and not found:
-                is_open = await self.lost_files.search_sizes(node, volume, files)
-            if is_open:
-                self._listed.pop((volume, shard), None)
-            else:
-                # The shard can have changed since the node reported its digest.
-                self._listed[volume, shard] = _Listed(listing_digest(files), frozenset(found))
-        return pending
+    async def _search_shard(
+        self, node: NodeClient, volume: VolumeId, shard: str, files: Sequence[ListedFile]
+    ) -> bool:
+        """Search one shard for missing files; return True if another search has to follow."""
+        is_open = await self._second_passes.sweep(node, volume, shard, files)
+        is_open = await self.lost_files.search_originals(volume, shard, files) or is_open
+        if not is_open and not photos_in(parse_name(volume, each.name) for each in files).pending:
+            is_open = await self.lost_files.search_sizes(node, volume, files)
+        return is_open
+
+    def _enqueue(self, again: Iterable[Variant]) -> int:
+        """Enqueue photos by path, continuing after the last pass; return their number.
+
+        The order of jobs does not depend on the process.
+        """
+        by_path = {render_path(original): original for original in again}
+        paths = sorted(by_path)
+        if len(paths) > ENQUEUED_PER_PASS_MAX:
+            first = bisect.bisect_right(paths, self._last_enqueued)
+            paths = (paths[first:] + paths[:first])[:ENQUEUED_PER_PASS_MAX]
+        for path in paths:
+            self._queue.enqueue(by_path[path], queue_name=RETRY_QUEUE)
+            self._last_enqueued = path
+        return len(paths)
 
 
-def pending_originals(volume: VolumeId, files: Iterable[ListedFile]) -> set[Variant]:
-    """Return the originals of a shard that have neither info nor failure nor tombstone."""
-    versions = versions_in(parse_name(volume, listed.name) for listed in files)
-    return {
-        version.original
-        for version in versions
-        if version.state is VersionState.PENDING and version.original is not None
-    }
+def _swept(volume: VolumeId, found: UnfinishedPhotos) -> _Swept:
+    originals = (parse_name(volume, name) for name in found.pending)
+    pending = frozenset(each for each in originals if isinstance(each, Variant))
+    return _Swept(found.digest, pending, found.doubtful)

@@ -21,6 +21,7 @@ from storagenode.disk.shard_listing import filter_files, is_photo_file
 from storagenode.protocol.errors import NodeError
 from storagenode.protocol.files import (
     ListedFile,
+    UnfinishedPhotos,
     VolumeSummary,
     is_original,
     listing_digest,
@@ -29,7 +30,8 @@ from storagenode.protocol.files import (
 from volumes.cold_tier import SizeFilter
 from volumes.json_text import parse_json
 from volumes.photo_id import PhotoId
-from volumes.photo_path import SHARDS, VolumeId, shard_of
+from volumes.photo_path import SHARDS, VolumeId, parse_name, shard_of
+from volumes.photo_shapes import ShapeRule, photos_in
 
 RELIST_SECONDS = 3600.0
 # Tens of megabytes of memory.
@@ -49,6 +51,8 @@ class _Shard:
     """The digests computed so far, by size filter."""
     photos: int
     bytes: int
+    pending: tuple[str, ...]
+    shapes: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -103,6 +107,20 @@ class BucketListings:
             volume_digest({name: each.digests[None] for name, each in found.items()}),
             photos=sum(each.photos for each in found.values()),
             bytes=sum(each.bytes for each in found.values()),
+        )
+
+    def unfinished(self, volume: VolumeId, rule: ShapeRule) -> UnfinishedPhotos:
+        """Return the photos of a volume that lack sizes."""
+        found = self._all(volume, None)
+        digests = {name: each.digests[None] for name, each in found.items()}
+        return UnfinishedPhotos(
+            volume_digest(digests),
+            pending=tuple(name for each in found.values() for name in each.pending),
+            doubtful={
+                shard: digests[shard]
+                for shard, each in found.items()
+                if any(map(rule.is_doubtful, each.shapes))
+            },
         )
 
     def _all(self, volume: VolumeId, sizes: SizeFilter | None) -> dict[str, _Shard]:
@@ -202,12 +220,19 @@ class BucketListings:
         if before is not None and sizes in kept:
             return before
         files = self._listed(volume, shard, objects, is_complete=True)
-        size = (sum(is_original(each.name) for each in files), sum(each.bytes for each in files))
+        names = {parse_name(volume, each.name): each.name for each in files}
+        unfinished = photos_in(names)
+        rest = (
+            sum(map(is_original, names.values())),
+            sum(each.bytes for each in files),
+            tuple(names[original] for original in unfinished.pending),
+            unfinished.shapes,
+        )
         if not all(file.digest for file in files):
             # The suffix differs from every mirror's digest, so reconcile always checks this shard.
-            return _Shard("", {sizes: f"{listing_digest(files)}-{self._bucket.location}"}, *size)
+            return _Shard("", {sizes: f"{listing_digest(files)}-{self._bucket.location}"}, *rest)
         digest = listing_digest(filter_files(volume, files, sizes))
-        return _Shard(signature, {**kept, sizes: digest}, *size)
+        return _Shard(signature, {**kept, sizes: digest}, *rest)
 
     def _objects(self, prefix: str) -> list[ListedObject]:
         """Return the photo files below a prefix within a volume."""

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from permission_urls import TombstoneProofs
 from storagenode.bucket.areas import erase_objects, find_objects
@@ -17,15 +17,15 @@ from storagenode.bucket.reading import identity_of, open_object
 from storagenode.bucket.relinking import relink_objects
 from storagenode.bucket.staging import SpooledFile, spooled, translate_temporary_disk_errors
 from storagenode.bucket.trash import empty_bucket_trash, trashed_objects
+from storagenode.bucket.volume_contents import BucketContents
 from storagenode.disk.lifecycle.tiering import check_droppable, check_same_copy
 from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import (
     Corrupt,
     DigestMismatch,
-    NotAMirror,
     NotFound,
 )
-from storagenode.protocol.files import ListedFile, Published, VolumeSummary, names_digest
+from storagenode.protocol.files import Published
 from storagenode.protocol.layout import (
     TOMBSTONE_BYTES,
     VOLUME_MARKER_BYTES,
@@ -38,7 +38,7 @@ from storagenode.protocol.layout import (
 from storagenode.store import Condition, OneByOne, SavesNothing, Space
 from storagenode.taken_names import refuse_tombstone, refuse_unproven
 from volumes.cluster import NodeId
-from volumes.cold_tier import ColdTier, SizeFilter, parse_cold_tier, render_cold_tier
+from volumes.cold_tier import ColdTier, parse_cold_tier, render_cold_tier
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import (
     Info,
@@ -60,7 +60,7 @@ log = logging.getLogger(__name__)
 NOMINAL_FREE_BYTES = 1 << 50
 
 
-class BucketStore(OneByOne, SavesNothing):
+class BucketStore(OneByOne, SavesNothing, BucketContents):
     """The files below one prefix of a bucket. Every completed write is stored there."""
 
     def __init__(
@@ -175,28 +175,6 @@ class BucketStore(OneByOne, SavesNothing):
         """Open the file at a path. The caller closes it."""
         return open_object(self.bucket, path)
 
-    def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
-        """Return the files of a shard, sorted by name."""
-        self._require_volume(volume)
-        return self._listings.list_shard(volume, shard)
-
-    def tombstone_digests(self, volume: VolumeId) -> dict[str, str]:
-        """Return a digest of the names of the tombstones of each shard, from a new listing."""
-        self._require_volume(volume)
-        found = self._listings.tombstones(volume)
-        return {shard: names_digest(names) for shard, names in found.items()}
-
-    def tombstones(self, volume: VolumeId, shards: Iterable[str]) -> list[str]:
-        """Return the names of all tombstones of some shards from a new listing."""
-        self._require_volume(volume)
-        found = self._listings.tombstones(volume)
-        return [name for shard in shards for name in found.get(shard, ())]
-
-    def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
-        """Return the files of one photo, sorted by name."""
-        self._require_volume(volume)
-        return self._listings.list_photo(volume, photo)
-
     def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
         """Return the recorded digest of each existing file."""
         for file in files:
@@ -210,16 +188,6 @@ class BucketStore(OneByOne, SavesNothing):
         contents = self.bucket.map_parallel(self._read_sound, map(render_path, files))
         found = zip(files, contents, strict=True)
         return {file: content for file, content in found if content is not None}
-
-    def shard_digests(self, volume: VolumeId, sizes: SizeFilter | None = None) -> dict[str, str]:
-        """Return a digest of the names and digests of each shard that has matching files."""
-        self._require_volume(volume)
-        return self._listings.digests(volume, sizes)
-
-    def volume_summary(self, volume: VolumeId) -> VolumeSummary:
-        """Return the digest of all files of a volume, and their number and bytes."""
-        self._require_volume(volume)
-        return self._listings.volume_summary(volume)
 
     @property
     def cold_tiers(self) -> dict[VolumeId, ColdTier]:
@@ -369,14 +337,6 @@ class BucketStore(OneByOne, SavesNothing):
         published = self._publisher.publish(files, mtime_seconds=mtime_seconds)
         self._hints.add(place for _, place in files)
         return published
-
-    def _require_mirror(self, place: Place) -> None:
-        if place.hint_for is None:
-            self._require_volume(volume_of(place.file))
-
-    def _require_volume(self, volume: VolumeId) -> None:
-        if volume not in self._volumes:
-            raise NotAMirror(f"this node is not a mirror of volume {volume}")
 
     def _read_sound(self, path: str) -> tuple[bytes, str] | None:
         try:

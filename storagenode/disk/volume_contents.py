@@ -10,11 +10,12 @@ from storagenode.disk.reading import opened
 from storagenode.disk.shard_listing import ShardListings
 from storagenode.disk.summaries.summaries import Summaries
 from storagenode.protocol.errors import Corrupt, NotAMirror, NotFound
-from storagenode.protocol.files import ListedFile, VolumeSummary
+from storagenode.protocol.files import ListedFile, UnfinishedPhotos, VolumeSummary
 from storagenode.protocol.layout import SCRUB, Place, directory_of
 from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PhotoId
 from volumes.photo_path import VolumeId, volume_of
+from volumes.photo_shapes import ShapeRule
 
 
 class VolumeContents:
@@ -45,6 +46,11 @@ class VolumeContents:
         """Return the digest of all files of a volume, and their number and bytes."""
         self._require_volume(volume)
         return self._summaries.volume_summary(volume)
+
+    def unfinished(self, volume: VolumeId, rule: ShapeRule) -> UnfinishedPhotos:
+        """Return the photos of a volume that lack sizes."""
+        self._require_volume(volume)
+        return self._summaries.unfinished(volume, rule)
 
     def tombstone_digests(self, volume: VolumeId) -> dict[str, str]:
         """Return a digest of the names of the tombstones of each shard that has any."""

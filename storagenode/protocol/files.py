@@ -43,6 +43,18 @@ class VolumeSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class UnfinishedPhotos:
+    """The photos of a volume on a node that lack sizes."""
+
+    digest: str
+    """The digest of the volume."""
+    pending: tuple[str, ...]
+    """The names of the originals without sizes."""
+    doubtful: Mapping[str, str]
+    """The digests of the shards with photos that may lack an original, a size, or a format."""
+
+
+@dataclass(frozen=True, slots=True)
 class FileMetadata:
     """Metadata of a file on a node."""
 

@@ -17,13 +17,13 @@ from urllib.parse import parse_qsl
 
 from permission_urls import BadMac, Forbidden, InternalVerifier
 from storagenode.protocol import errors
-from storagenode.protocol.files import ListedFile, VolumeSummary
+from storagenode.protocol.files import ListedFile
 from storagenode.protocol.framing import parse_frame, render_frame
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from volumes.cluster import NAME_PATTERN, NodeId
 from volumes.cold_tier import SizeFilter
 from volumes.json_text import parse_json
-from volumes.photo_path import PhotoFile, VolumeId, parse_path, parse_volume, render_path
+from volumes.photo_path import PhotoFile, parse_path, render_path
 
 SIGNATURE_HEADER = "Glassplate-Signature"
 DIGEST_HEADER = "Glassplate-Sha256"
@@ -277,36 +277,6 @@ def render_listing(files: Iterable[ListedFile]) -> list[list[Any]]:
 def parse_listing(rows: list[list[Any]]) -> tuple[ListedFile, ...]:
     """Parse what `render_listing` returns."""
     return tuple(ListedFile(str(name), int(size), str(digest)) for name, size, digest in rows)
-
-
-def parse_volumes(body: bytes) -> tuple[VolumeId, ...]:
-    """Return the volumes of a list of numbers in JSON.
-
-    Raises:
-        BadRequest: The body is not such a list.
-    """
-    try:
-        return tuple(parse_volume(str(number)) for number in parse_json(body))
-    except (ValueError, TypeError) as error:
-        raise errors.BadRequest(f"invalid list of volumes: {error}") from error
-
-
-def render_volume_summaries(
-    summaries: Mapping[VolumeId, VolumeSummary | None],
-) -> dict[str, list[Any] | None]:
-    """Return summaries as JSON; None means that another request continues."""
-    return {
-        str(volume): [each.digest, each.photos, each.bytes] if each else None
-        for volume, each in summaries.items()
-    }
-
-
-def parse_volume_summaries(rows: Mapping[str, Any]) -> dict[VolumeId, VolumeSummary | None]:
-    """Parse what `render_volume_summaries` returns."""
-    return {
-        VolumeId(int(volume)): VolumeSummary(str(row[0]), int(row[1]), int(row[2])) if row else None
-        for volume, row in rows.items()
-    }
 
 
 def render_hints(hints: Iterable[HintFile]) -> list[dict[str, Any]]:

@@ -1,16 +1,17 @@
 """Handlers of the write port for repair: contents of a volume, and batches of small files."""
 
 import contextlib
+import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 
-from storagenode.protocol import batch_wire, routes, wire
+from storagenode.protocol import batch_wire, routes, volume_wire, wire
 from storagenode.protocol.batch_wire import ReadFile, ReadOutcome
 from storagenode.protocol.errors import BadRequest, NodeError, NotAMirror, StillListing
-from storagenode.protocol.files import VolumeSummary
 from storagenode.protocol.layout import Place
 from storagenode.protocol.routes import Route
 from storagenode.store import Store
@@ -21,8 +22,10 @@ from volumes.json_text import parse_json
 from volumes.photo_id import parse_photo_id
 from volumes.photo_path import SHARDS, VolumeId, parse_volume
 
-# Time that one request spends on the summaries of volumes. The next request continues.
-SUMMARIES_SECONDS = 5.0
+log = logging.getLogger(__name__)
+
+# Time that one request spends on many volumes. The next request continues.
+ROWS_SECONDS = 5.0
 
 Handler = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
 """Handler of a request with a verified signature, and of its body."""
@@ -49,6 +52,7 @@ class RepairApi:
         """Return the handlers by route."""
         return {
             routes.VOLUME_SUMMARIES: self.volume_summaries,
+            routes.UNFINISHED_PHOTOS: self.unfinished,
             routes.SHARD_DIGESTS: self.shard_digests,
             routes.LIST_SHARD: self.list_shard,
             routes.LIST_SHARDS: self.list_shards,
@@ -65,24 +69,44 @@ class RepairApi:
 
     async def volume_summaries(self, _: web.Request, body: bytes) -> web.Response:
         """Return the digest and the size of volumes."""
-        found = await self._comparisons.run(self._summaries, wire.parse_volumes(body))
-        return web.json_response(wire.render_volume_summaries(found))
 
-    def _summaries(self, volumes: Sequence[VolumeId]) -> dict[VolumeId, VolumeSummary | None]:
-        """Return the summaries of volumes of this node; None if time was short for one."""
-        found: dict[VolumeId, VolumeSummary | None] = {}
+        def row(volume: VolumeId) -> list[Any]:
+            return volume_wire.render_summary(self._store.volume_summary(volume))
+
+        return await self._rows(volume_wire.parse_volumes(body), row)
+
+    async def unfinished(self, _: web.Request, body: bytes) -> web.Response:
+        """Return the photos without sizes of volumes whose digests have changed."""
+        known, rule = volume_wire.parse_known(body)
+
+        def row(volume: VolumeId) -> list[Any]:
+            found = self._store.unfinished(volume, rule)
+            return volume_wire.render_unfinished(found, known_digest=known[volume])
+
+        return await self._rows(known, row)
+
+    async def _rows(
+        self, volumes: Iterable[VolumeId], row: Callable[[VolumeId], list[Any]]
+    ) -> web.Response:
+        """Return a row for each volume that this node can list, or null if time was short."""
         started = time.monotonic()
-        for volume in volumes:
-            is_late = time.monotonic() - started > SUMMARIES_SECONDS
-            with contextlib.suppress(NotAMirror):
-                found[volume] = None if found and is_late else self._summary(volume)
-        return found
 
-    def _summary(self, volume: VolumeId) -> VolumeSummary | None:
-        try:
-            return self._store.volume_summary(volume)
-        except StillListing:
-            return None
+        def rows() -> dict[VolumeId, list[Any] | None]:
+            found: dict[VolumeId, list[Any] | None] = {}
+            for volume in volumes:
+                is_late = time.monotonic() - started > ROWS_SECONDS
+                try:
+                    found[volume] = None if found and is_late else row(volume)
+                except StillListing:
+                    found[volume] = None
+                except NotAMirror:
+                    continue
+                except (NodeError, OSError) as error:
+                    # Other volumes can be sound.
+                    log.warning("volume %s cannot be listed: %s", volume, error)
+            return found
+
+        return web.json_response(await self._comparisons.run(rows))
 
     async def shard_digests(self, request: web.Request, _: bytes) -> web.Response:
         """Return the digest of every shard with files."""

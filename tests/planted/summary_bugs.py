@@ -76,6 +76,16 @@ def digests_the_shards_of_a_volume_by_name(patch):
     patch.setattr(summaries, "volume_digest", " ".join)
 
 
+def forgets_pending_originals(patch):
+    """Summarize a shard as if every original had its sizes."""
+    summarize = summaries.summarize
+
+    def nothing_pending(*arguments, **options):
+        return shard_summary.replace(summarize(*arguments, **options), pending=())
+
+    patch.setattr(summaries, "summarize", nothing_pending)
+
+
 def counts_silent_mirrors_as_equal(patch):
     """Leave out the mirrors that did not report a volume when its digests are compared."""
     is_equal = VolumeComparison._is_equal
@@ -93,6 +103,11 @@ BUGS_OF_SUMMARIES = (
         what="the digest of a volume does not depend on the digests of its shards",
         plant=digests_the_shards_of_a_volume_by_name,
         found_by=Simulation("C6"),
+    ),
+    PlantedBug(
+        what="a shard with originals without sizes counts as done",
+        plant=forgets_pending_originals,
+        found_by=Simulation("C11"),
     ),
     PlantedBug(
         what="a mirror that did not report a volume counts as equal to the others",

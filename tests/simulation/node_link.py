@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from storagenode.protocol.audit_log import AuditFile
@@ -15,6 +15,7 @@ from storagenode.protocol.files import (
     FileStream,
     ListedFile,
     Published,
+    UnfinishedPhotos,
     VolumeSummary,
 )
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
@@ -30,6 +31,7 @@ from volumes.cluster import NodeId
 from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PhotoId
 from volumes.photo_path import Info, PhotoFile, PhotoVersion, VolumeId
+from volumes.photo_shapes import ShapeRule
 
 STORE_CALLS = frozenset(
     {
@@ -268,6 +270,17 @@ class NodeLink:
         """Return the summaries of volumes."""
         store = self._node.store
         return await self._request(lambda: {each: store.volume_summary(each) for each in volumes})
+
+    async def unfinished(
+        self, known: Mapping[VolumeId, str], rule: ShapeRule
+    ) -> dict[VolumeId, UnfinishedPhotos | None]:
+        """Return the photos without sizes of volumes whose digests have changed."""
+        store = self._node.store
+        found = await self._request(lambda: {each: store.unfinished(each, rule) for each in known})
+        return {
+            each: None if unfinished.digest == known[each] else unfinished
+            for each, unfinished in found.items()
+        }
 
     async def shard_digests(
         self,

@@ -8,6 +8,7 @@ change. A copy of a directory has another inode and ctime, whatever its mtime.
 
 import json
 import secrets
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -17,7 +18,8 @@ from storagenode.open_file import FileStat
 from storagenode.protocol.files import ListedFile, is_original, listing_digest, names_digest
 from volumes.cold_tier import SizeFilter
 from volumes.json_text import parse_json
-from volumes.photo_path import VolumeId
+from volumes.photo_path import VolumeId, parse_name
+from volumes.photo_shapes import photos_in
 
 # 36 years in nanoseconds. The earliest stamp is in 1933, which every file system of Linux stores.
 _STAMP_BITS = 60
@@ -56,6 +58,10 @@ class ShardSummary:
     bytes: int
     tombstones: str
     """The digest of the names of all tombstones; empty without tombstones."""
+    pending: tuple[str, ...]
+    """The names of the originals without sizes."""
+    shapes: tuple[str, ...]
+    """The shapes of the photos, as in `volumes/photo_shapes.py`."""
     is_sound: bool
     """False if reconcile has to look into the shard, also if its digest is that of all mirrors."""
     digests: Mapping[SizeFilter | None, str]
@@ -74,12 +80,16 @@ def summarize(
     digest = listing_digest(filter_files(volume, files, sizes))
     if known is not None and known.stamp == stamp:
         return replace(known, digests={**known.digests, sizes: digest})
+    names = {parse_name(volume, file.name): file.name for file in files}
+    unfinished = photos_in(names)
     return ShardSummary(
         stamp,
         photos=sum(is_original(file.name) for file in files),
         files=len(files),
         bytes=sum(file.bytes for file in files),
         tombstones=names_digest(file.name for file in files if file.name.endswith(".gone")),
+        pending=tuple(names[original] for original in unfinished.pending),
+        shapes=unfinished.shapes,
         is_sound=all(file.digest for file in files) and not has_unfinished_delete(files),
         digests={sizes: digest},
     )
@@ -91,6 +101,7 @@ def render_summaries(summaries: Mapping[str, ShardSummary]) -> bytes:
         shard: [
             *each.stamp,
             *(each.photos, each.files, each.bytes, each.tombstones),
+            *(each.pending, each.shapes),
             {_render_filter(sizes): digest for sizes, digest in each.digests.items()},
         ]
         for shard, each in sorted(summaries.items())
@@ -119,6 +130,8 @@ def _parse_row(  # the order of the JSON
     files: int,
     size: int,
     tombstones: str,
+    pending: list[str],
+    shapes: list[str],
     digests: dict[str, str],
 ) -> ShardSummary:
     return ShardSummary(
@@ -127,6 +140,8 @@ def _parse_row(  # the order of the JSON
         files,
         size,
         tombstones,
+        tuple(map(str, pending)),
+        tuple(sys.intern(str(shape)) for shape in shapes),
         is_sound=True,
         digests={_parse_filter(text): str(digest) for text, digest in digests.items()},
     )

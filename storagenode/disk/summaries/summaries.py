@@ -28,10 +28,16 @@ from storagenode.disk.summaries.shard_summary import (
 )
 from storagenode.disk.walking import names_in
 from storagenode.protocol.errors import Corrupt, NotFound, StillListing
-from storagenode.protocol.files import ListedFile, VolumeSummary, volume_digest
+from storagenode.protocol.files import (
+    ListedFile,
+    UnfinishedPhotos,
+    VolumeSummary,
+    volume_digest,
+)
 from storagenode.protocol.layout import summaries_path
 from volumes.cold_tier import SizeFilter
 from volumes.photo_path import SHARDS, VolumeId
+from volumes.photo_shapes import ShapeRule
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +77,20 @@ class Summaries:
             volume_digest(self._compared(found, None)),
             photos=sum(each.photos for _, each in found),
             bytes=sum(each.bytes for _, each in found),
+        )
+
+    def unfinished(self, volume: VolumeId, rule: ShapeRule) -> UnfinishedPhotos:
+        """Return the photos of a volume that lack sizes; raise as `digests`."""
+        found = self._all(volume, None)
+        digests = self._compared(found, None)
+        return UnfinishedPhotos(
+            volume_digest(digests),
+            pending=tuple(name for _, each in found for name in each.pending),
+            doubtful={
+                shard: digests[shard]
+                for shard, each in found
+                if any(map(rule.is_doubtful, each.shapes))
+            },
         )
 
     def _compared(

@@ -38,13 +38,13 @@ async def alerts(cluster):
 async def test_a_size_that_every_mirror_has_lost_is_made_again(cluster, letters):
     """It is missing on no mirror, because the mirrors are equal, but the info lists it."""
     photo_version = await ready_photo(cluster, letters)
-    await cluster.master.sweep.sweep(1)
+    await cluster.master.sweep.sweep([1])
     lose(cluster, Variant(photo_version, "t", "jpg"), *MIRRORS)
-    assert [await cluster.master.sweep.sweep(1) for _ in range(3)] == [0, 0, 1]
+    assert [await cluster.master.sweep.sweep([1]) for _ in range(3)] == [0, 0, 1]
     await cluster.master.worker.put_bundle(
         photo_version, body_of(with_info(photo_version)), mtime_seconds=1
     )
-    assert await cluster.master.sweep.sweep(1) == 0
+    assert await cluster.master.sweep.sweep([1]) == 0
     for node in MIRRORS:
         files = cluster.files(node)
         assert files[render_path(Variant(photo_version, "t", "jpg"))]
@@ -55,7 +55,7 @@ async def test_a_size_that_one_mirror_has_is_copied_not_made_again(cluster):
     """The info stays."""
     photo_version = await ready_photo(cluster)
     lose(cluster, Variant(photo_version, "t", "jpg"), "east-1")
-    assert [await cluster.master.sweep.sweep(1) for _ in range(3)] == [0, 0, 0]
+    assert [await cluster.master.sweep.sweep([1]) for _ in range(3)] == [0, 0, 0]
     await cluster.master.request("POST", "/repairs/1")
     assert cluster.files("east-1") == cluster.files("west-1")
     assert render_path(Info(photo_version)) in cluster.files("east-1")
@@ -67,7 +67,7 @@ async def test_nothing_is_concluded_while_a_mirror_is_down(cluster):
     lose(cluster, Variant(photo_version, "t", "jpg"), "east-1")
     lose(cluster, Variant(photo_version, "o", "jpg"), "east-1")
     await cluster.stop_and_notice("west-1")
-    assert [await cluster.master.sweep.sweep(1) for _ in range(3)] == [0, 0, 0]
+    assert [await cluster.master.sweep.sweep([1]) for _ in range(3)] == [0, 0, 0]
     assert await alerts(cluster) == []
     await cluster.start_and_notice("west-1")
     await cluster.master.request("POST", "/repairs/1")
@@ -78,7 +78,7 @@ async def test_a_lost_info_is_made_again(cluster):
     """The photo is one without sizes."""
     photo_version = await ready_photo(cluster)
     lose(cluster, Info(photo_version), *MIRRORS)
-    assert [await cluster.master.sweep.sweep(1) for _ in range(2)] == [0, 1]
+    assert [await cluster.master.sweep.sweep([1]) for _ in range(2)] == [0, 1]
 
 
 @pytest.mark.parametrize("other", [None, Info], ids=["original", "original and info"])
@@ -90,13 +90,13 @@ async def test_a_lost_original_is_an_alert_until_it_is_back(cluster, other):
     lose(cluster, original, *MIRRORS)
     if other:
         lose(cluster, other(photo_version), *MIRRORS)
-    assert [await cluster.master.sweep.sweep(1) for _ in range(2)] == [0, 0]
+    assert [await cluster.master.sweep.sweep([1]) for _ in range(2)] == [0, 0]
     (alert,) = await alerts(cluster)
     assert alert.startswith("1 photos have lost their original on every mirror")
     assert str(photo_version) in alert
     assert render_path(Variant(photo_version, "t", "jpg")) in cluster.files("west-1")
     cluster.write("east-1", render_path(original), kept)
-    await cluster.master.sweep.sweep(1)
+    await cluster.master.sweep.sweep([1])
     assert await alerts(cluster) == []
 
 
@@ -104,10 +104,10 @@ async def test_a_deleted_photo_has_lost_nothing(cluster):
     """The alert ends with the delete."""
     photo_version = await ready_photo(cluster)
     lose(cluster, Variant(photo_version, "o", "jpg"), *MIRRORS)
-    await cluster.master.sweep.sweep(1)
+    await cluster.master.sweep.sweep([1])
     assert await alerts(cluster)
     await cluster.master.delete(photo_version)
-    await cluster.master.sweep.sweep(1)
+    await cluster.master.sweep.sweep([1])
     assert await alerts(cluster) == []
 
 
@@ -117,7 +117,7 @@ async def test_an_unreadable_info_lists_nothing(cluster, info):
     photo_version = (await cluster.master.upload(picture())).version
     for node in MIRRORS:
         cluster.write(node, render_path(Info(photo_version)), info)
-    assert [await cluster.master.sweep.sweep(1) for _ in range(2)] == [0, 0]
+    assert [await cluster.master.sweep.sweep([1]) for _ in range(2)] == [0, 0]
 
 
 async def test_names_alone_show_that_a_large_photo_has_all_sizes(cluster, monkeypatch):
@@ -134,7 +134,7 @@ async def test_names_alone_show_that_a_large_photo_has_all_sizes(cluster, monkey
     await ready_photo(cluster, LETTERS)
     small = await ready_photo(cluster)
     for _ in range(3):
-        await cluster.master.sweep.sweep(1)
+        await cluster.master.sweep.sweep([1])
     assert read == [Info(small)]
 
 

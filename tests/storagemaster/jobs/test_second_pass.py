@@ -91,14 +91,14 @@ async def test_a_lost_second_pass_is_enqueued_three_times(cluster, swept):
     """The first sweep only records it. A job that still waits does not count."""
     enqueued, job = swept
     photo_version = await ready_photo(cluster, enqueued, ANNOUNCED)
-    await cluster.master.sweep.sweep(1)
+    await cluster.master.sweep.sweep([1])
     assert enqueued == []
     job["state"] = "queued"
     for _ in range(4):
-        await cluster.master.sweep.sweep(1)
+        await cluster.master.sweep.sweep([1])
     job["state"] = ""
     for _ in range(5):
-        await cluster.master.sweep.sweep(1)
+        await cluster.master.sweep.sweep([1])
     assert enqueued == 7 * [
         (photo_version, {"queue_name": SECOND_PASS_QUEUE, "kind": JobKind.SECOND_PASS})
     ]
@@ -112,7 +112,7 @@ async def test_a_made_or_undeclared_second_pass_is_not_enqueued(cluster, swept):
     avif = bundle((Variant(photo_version, "t", "avif"), b"avif"))
     await cluster.master.worker.put_bundle(photo_version, avif, mtime_seconds=1)
     for _ in range(3):
-        await cluster.master.sweep.sweep(1)
+        await cluster.master.sweep.sweep([1])
     assert enqueued == []
 
 

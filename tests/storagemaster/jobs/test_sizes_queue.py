@@ -52,6 +52,8 @@ async def enqueue(queue, *originals, queue_name=NEW_QUEUE):
         queue.enqueue(each, queue_name=queue_name)
     while not queue._waiting.empty():
         await queue.flush_batch()
+    while not queue._waiting_again.empty():
+        await queue.flush_again()
 
 
 def waiting(connection):
@@ -258,7 +260,7 @@ async def test_an_upload_succeeds_while_the_queue_is_unavailable(cluster_with, t
     with ValkeyServer(port=port, data_dir=tmp_path), redis.Redis(port=port) as connection:
         for _ in range(2):
             await cluster.master.sweep.sweep_all()
-        await cluster.master.queue.flush_batch()
+        await cluster.master.queue.flush_again()
         assert cluster.master.queue.is_reachable
         assert waiting(connection) == {RETRY_QUEUE: [job_id_of(parse_path(response.original))]}
         cluster.master.queue._connection.close()
@@ -283,9 +285,9 @@ async def test_the_sweep_refills_a_flushed_queue(cluster_with, connection, valke
     responses = [await cluster.master.upload(picture(number=number)) for number in range(3)]
     await cluster.master.queue.flush_batch()
     connection.flushall()
-    assert await cluster.master.sweep.sweep(1) == 0, "at first sight a job may be on its way"
-    assert await cluster.master.sweep.sweep(1) == 3
-    await cluster.master.queue.flush_batch()
+    assert await cluster.master.sweep.sweep([1]) == 0, "at first sight a job may be on its way"
+    assert await cluster.master.sweep.sweep([1]) == 3
+    await cluster.master.queue.flush_again()
     ids = {job_id_of(parse_path(response.original)) for response in responses}
     assert set(waiting(connection)[RETRY_QUEUE]) == ids
 
