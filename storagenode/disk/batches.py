@@ -5,7 +5,7 @@ name needs no place in `.staging` (O_TMPFILE), and a crash leaves nothing of it.
 own, a node syncs the whole disk twice in place of every file and every directory.
 
 Only the common case is here: a new variant at its mirror. Everything else is left to the general
-path: hints, tombstones, taken names, missing directories, disks without O_TMPFILE.
+path: hints, tombstones, taken names, directories that have disappeared, disks without O_TMPFILE.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import ParamSpec
 
 from runtime.crashpoint import crashpoint
+from storagenode.disk.directories import DurableDirectories
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.health import DiskHealth
 from storagenode.disk.publishing import Publisher
@@ -62,6 +63,7 @@ class BatchPublisher:
         self,
         file_system: FileSystem,
         publisher: Publisher,
+        directories: DurableDirectories,
         health: DiskHealth,
         volumes: Container[VolumeId],
         *,
@@ -70,6 +72,7 @@ class BatchPublisher:
     ) -> None:
         self._file_system = file_system
         self._publisher = publisher
+        self._directories = directories
         self._health = health
         self._volumes = volumes
         self._may_sync_disk = may_sync_disk
@@ -146,10 +149,18 @@ class BatchPublisher:
             self._publisher.raise_if_refused(place)
             crashpoint("before_link")
             try:
-                self._file_system.link_unnamed(member.handle, place.path)
+                self._link_in_shard(member.handle, place.path)
             except (FileExistsError, FileNotFoundError):
                 member.is_left = True
             crashpoint("after_link")
+
+    def _link_in_shard(self, handle: int, path: str) -> None:
+        try:
+            self._file_system.link_unnamed(handle, path)
+        except FileNotFoundError:
+            # The first file of its shard.
+            self._directories.make_new(directory_of(path))
+            self._file_system.link_unnamed(handle, path)
 
     def _sync_names(self, members: Sequence[_Member], *, syncs_disk: bool) -> None:
         crashpoint("before_dirsync")
@@ -161,6 +172,9 @@ class BatchPublisher:
                 return
             try:
                 self._file_system.fsync_directory(directory)
+                # Another batch may have created the shard and not have synced its name yet.
+                if not self._directories.is_durable(directory):
+                    self._file_system.fsync_directory(directory_of(directory))
                 synced.add(directory)
             except FileNotFoundError:
                 member.is_left = True
@@ -170,6 +184,7 @@ class BatchPublisher:
         for member in members:
             if member.is_under_way:
                 file = member.file
+                self._directories.add_durable(directory_of(file.place.path))
                 member.outcome = Published(
                     file.place.path,
                     file.digest,

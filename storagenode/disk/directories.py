@@ -67,6 +67,25 @@ class DurableDirectories:
 
         retry_if_missing(name_and_sync)
 
+    def is_durable(self, directory: str) -> bool:
+        """Return True if the name of a directory is known to be durable."""
+        return directory in self._known
+
+    def make_new(self, directory: str) -> None:
+        """Create a directory whose name the caller makes durable.
+
+        Raises:
+            FileNotFoundError: It was durable and has disappeared, or its parent has.
+        """
+        if directory in self._known:
+            raise FileNotFoundError(directory)
+        self._file_system.make_directory(directory)
+
+    def add_durable(self, directory: str) -> None:
+        """Record that the name of a directory is durable."""
+        with self._lock:
+            self._known.add(directory)
+
     def make_all(self, parent: str, names: tuple[str, ...]) -> None:
         """Create several directories in one, with one fsync."""
         with self._lock:

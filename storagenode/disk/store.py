@@ -61,6 +61,10 @@ from volumes.photo_path import (
     volume_of,
 )
 
+# In a small cluster, first photos do not wait for new directories. A thousand volumes would need
+# a million of them before the first photo.
+VOLUMES_WITH_ALL_SHARDS_MAX = 16
+
 
 class DiskStore(VolumeContents):
     """The files below one root. Every completed write is durable, bytes and name.
@@ -91,6 +95,7 @@ class DiskStore(VolumeContents):
         self._batches = BatchPublisher(
             file_system,
             self._publisher,
+            self._directories,
             self.health,
             self._volumes,
             may_sync_disk=may_sync_disk,
@@ -129,12 +134,16 @@ class DiskStore(VolumeContents):
             raise
 
     def create_volume(self, volume: VolumeId) -> None:
-        """Make this node a mirror of the volume: create its shards, then its marker."""
+        """Make this node a mirror of the volume: its marker, and the shards of a few volumes.
+
+        The shards of all others are created with their first files.
+        """
         with self._opening, self._writing():
             if volume in self._volumes:
                 return
             self._directories.make_parents_of(f"{volume}/{VOLUME_MARKER}")
-            self._directories.make_all(str(volume), SHARDS)
+            if len(self._volumes) < VOLUMES_WITH_ALL_SHARDS_MAX:
+                self._directories.make_all(str(volume), SHARDS)
             with staged(self.file_system) as file:
                 file.write(VOLUME_MARKER_BYTES)
                 file.seal(mtime_seconds=int(self._now_seconds()), digest=file.digest)

@@ -9,6 +9,7 @@ from storagenode.disk.reading import recorded_digest
 from storagenode.protocol.layout import (
     HINTS,
     QUARANTINE,
+    SETTLED,
     TRASH,
     HintFile,
     Place,
@@ -46,12 +47,18 @@ def marked_volumes(file_system: FileSystem) -> set[VolumeId]:
 
 
 def find_files(file_system: FileSystem, volumes: Iterable[VolumeId], photo: str) -> list[str]:
-    """Return every path of a photo in these volumes and in the hidden areas, sorted."""
-    shards = [f"{volume}/{photo[-2:]}" for volume in volumes]
-    found = [f"{each}/{name}" for each in shards for name in names_in(file_system, each)]
-    for hidden in (HINTS, TRASH, QUARANTINE):
-        found += files_below(file_system, hidden)
-    return sorted(path for path in found if photo in path.rpartition("/")[2])
+    """Return every path of a photo in these volumes and in the hidden areas, sorted.
+
+    A photo id names its shard, so that no other file is looked at, except in the quarantine.
+    """
+    parents = [str(volume) for volume in volumes]
+    for area in (HINTS, TRASH):
+        for below in names_in(file_system, area):
+            directory = f"{area}/{below}"
+            parents += [f"{directory}/{volume}" for volume in names_in(file_system, directory)]
+    directories = [f"{parent}/{photo[-2:]}" for parent in parents] + [QUARANTINE, SETTLED]
+    found = [(each, name) for each in directories for name in names_in(file_system, each)]
+    return sorted(f"{directory}/{name}" for directory, name in found if photo in name)
 
 
 def files_below(file_system: FileSystem, directory: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ import contextlib
 
 from storagenode.disk import batches, filesystem
 from storagenode.disk.batches import BatchPublisher
+from storagenode.disk.directories import DurableDirectories
 from storagenode.disk.filesystem import FsyncFailed
 from storagenode.protocol.errors import NodeError
 from storagenode.protocol.files import Published
@@ -62,6 +63,11 @@ def skips_the_directories_of_a_batch(patch):
     patch.setattr(BatchPublisher, "_sync", sync_first_only)
 
 
+def trusts_the_names_of_new_shards(patch):
+    """Take every existing shard for durable."""
+    patch.setattr(DurableDirectories, "is_durable", lambda *_: True)
+
+
 def compares_no_digests_in_a_batch(patch):
     """Record the digest that the sender names."""
     patch.setattr(batches, "check_digest", lambda _found, *, expected: expected)
@@ -114,6 +120,11 @@ BUGS_OF_BATCHES = (
         what="a batch is acknowledged before its names are durable",
         plant=skips_the_directories_of_a_batch,
         found_by=CrashStates("batch"),
+    ),
+    PlantedBug(
+        what="a batch is acknowledged before the name of its new shard is durable",
+        plant=trusts_the_names_of_new_shards,
+        found_by=CrashStates("batch into new shards"),
     ),
     PlantedBug(
         what="digests are not compared in a batch",

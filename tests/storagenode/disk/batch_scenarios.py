@@ -4,6 +4,7 @@ from storagenode.disk.store import DiskStore
 from storagenode.protocol.batch_wire import InMemoryFile
 from storagenode.protocol.errors import Conflict, DigestMismatch, Gone
 from storagenode.protocol.files import Published
+from storagenode.protocol.layout import directory_of
 from tests.storagenode.disk import crash_scenarios
 from tests.storagenode.disk.crash_file_system import CrashFileSystem
 from tests.storagenode.disk.crash_promises import is_gone, is_there
@@ -18,12 +19,24 @@ from tests.storagenode.disk.crash_scenarios import (
     writing_tombstones,
 )
 from tests.storagenode.disk.summary_scenarios import SUMMARY_SCENARIO
-from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of, version_of
+from tests.storagenode.photo_samples import (
+    MTIME,
+    OTHER_VOLUME,
+    bytes_of,
+    digest_of,
+    variant_of,
+    version_of,
+)
+from volumes.photo_path import SHARDS
 
 # In the same shard as the other photos of the scenarios.
 SECOND = file_of(variant_of(OF, "m"), bytes_of("second", size=120))
 FIRST = file_of(variant_of(OF), DATA)
 BATCH = [FIRST, SECOND]
+IN_NEW_SHARDS = [
+    file_of(variant_of(version_of(number, volume=OTHER_VOLUME)), bytes_of(number, size=70))
+    for number in (3, 4)
+]
 TAKEN = file_of(variant_of(version_of(7, version=2)), bytes_of("taken", size=90))
 NEIGHBOR = file_of(variant_of(version_of(7, version=3)), bytes_of("neighbor", size=80))
 
@@ -58,6 +71,21 @@ def have_tombstone_and_taken_name(store: DiskStore, disk: CrashFileSystem) -> No
     put(store, TAKEN[0], TAKEN[1])
 
 
+def have_volume_without_shards(store: DiskStore, disk: CrashFileSystem) -> None:
+    """Prepare another volume, one of many on the node."""
+    store.create_volume(OTHER_VOLUME)
+    for shard in SHARDS:
+        disk.lose_directory(f"{OTHER_VOLUME}/{shard}")
+
+
+def publish_batches_into_new_shards(store: DiskStore, disk: CrashFileSystem) -> None:
+    """Publish the first files of two shards; another batch has just created one of them."""
+    disk.make_directory(directory_of(IN_NEW_SHARDS[0][0].path))
+    outcomes = store.publish_many([InMemoryFile(*file, MTIME) for file in IN_NEW_SHARDS])
+    assert all(isinstance(outcome, Published) for outcome in outcomes)
+    disk.acknowledge("batch")
+
+
 SCENARIOS = (
     *crash_scenarios.SCENARIOS,
     SUMMARY_SCENARIO,
@@ -67,6 +95,17 @@ SCENARIOS = (
             operate=publish_batch,
             files=BATCH,
             promises={"batch": is_there(BATCH)},
+            may_sync_disk=bool(on_own_disk),
+        )
+        for on_own_disk in ("", " on a disk of its own")
+    ),
+    *(
+        Scenario(
+            name=f"batch into new shards{on_own_disk}",
+            prepare=have_volume_without_shards,
+            operate=publish_batches_into_new_shards,
+            files=IN_NEW_SHARDS,
+            promises={"batch": is_there(IN_NEW_SHARDS)},
             may_sync_disk=bool(on_own_disk),
         )
         for on_own_disk in ("", " on a disk of its own")

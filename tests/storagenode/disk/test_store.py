@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from storagenode.disk import walking
 from storagenode.disk.filesystem import DIGEST_XATTR, DiskFileSystem
 from storagenode.disk.marker import mark_root
 from storagenode.disk.reading import opened
-from storagenode.disk.store import DiskStore
+from storagenode.disk.store import VOLUMES_WITH_ALL_SHARDS_MAX, DiskStore
+from storagenode.protocol.batch_wire import InMemoryFile
 from storagenode.protocol.errors import Conflict, Corrupt, NodeError, NotFound
 from storagenode.protocol.layout import Place
 from tests.storagenode.photo_samples import (
@@ -321,3 +323,38 @@ def test_a_tombstone_survives_an_interrupted_move_to_the_trash(store, root):
     assert len(store.list_shard(VOLUME, OF.shard)) == 2
     assert write_tombstone(store, Place(VersionTombstone(OF))).existed
     assert len(store.list_shard(VOLUME, OF.shard)) == 1
+
+
+def test_a_node_with_many_volumes_creates_shards_with_their_first_files(store, root):
+    """A thousand volumes would otherwise need a million directories before the first photo."""
+    volumes = range(100, 100 + VOLUMES_WITH_ALL_SHARDS_MAX)
+    for volume in volumes:
+        store._volumes.add(volume)
+    store.create_volume(99)
+    assert [path.name for path in (root / "99").iterdir()] == [".volume"]
+    first, second = (variant_of(version_of(number, volume=99)) for number in (1, 2))
+    put(store, first, DATA)
+    (outcome,) = store.publish_many([InMemoryFile(second, DATA, digest_of(DATA), MTIME)])
+    assert outcome.path == second.path
+    shards = {place.file.photo_version.shard for place in (first, second)}
+    assert store.shard_digests(99).keys() == shards
+    assert {path.name for path in (root / "99").iterdir()} == {".volume", *shards}
+
+
+def test_a_search_looks_into_no_other_shard(store, monkeypatch):
+    """A photo id names its shard, also in the trash and among hints."""
+    other = version_of(500)
+    for photo_version in (OF, other):
+        put(store, variant_of(photo_version), DATA)
+        put(store, variant_of(photo_version, "m", hint_for="west-1"), DATA)
+        write_tombstone(store, Place(VersionTombstone(photo_version)))
+    listed, names_in = [], walking.names_in
+
+    def recording(file_system, directory):
+        listed.append(directory)
+        return names_in(file_system, directory)
+
+    monkeypatch.setattr(walking, "names_in", recording)
+    assert len(store.find(OF.photo)) == 3
+    assert any(directory.endswith(f"/{OF.shard}") for directory in listed)
+    assert not any(directory.endswith(f"/{other.shard}") for directory in listed)
