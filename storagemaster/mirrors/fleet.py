@@ -59,6 +59,9 @@ class Fleet:
     def __init__(self, nodes: Mapping[NodeId, StatusSource]) -> None:
         self._nodes = nodes
         self._views: Mapping[NodeId, NodeView] = dict.fromkeys(nodes, UNKNOWN)
+        self._cold_tiers: Mapping[VolumeId, ColdTier] = {}
+        self._cold_tiers_of: Mapping[NodeId, NodeView] | None = None
+        """The views that the cold tiers were read from."""
         self._moments = itertools.count(1)
         self._faults: dict[NodeId, int] = dict.fromkeys(nodes, 0)
         self.polls = 0
@@ -74,10 +77,10 @@ class Fleet:
 
     def cold_tier_of(self, volume: VolumeId) -> ColdTier | None:
         """Return the volume's cold tier as reported by any node, or None."""
-        for _, view in sorted(self._views.items()):
-            if view.status is not None and str(volume) in view.status.cold_tiers:
-                return parse_cold_tier(view.status.cold_tiers[str(volume)])
-        return None
+        if self._cold_tiers_of is not self._views:
+            self._cold_tiers_of = self._views
+            self._cold_tiers = _cold_tiers(self._views)
+        return self._cold_tiers.get(volume)
 
     def full_mirrors(self, volume: Volume) -> list[NodeId]:
         """Return the mirrors that are up and store every file of a volume."""
@@ -133,6 +136,17 @@ class Fleet:
     def _set(self, node: NodeId, view: NodeView) -> None:
         # Each upload takes a view, so a change makes the copy.
         self._views = {**self._views, node: view}
+
+
+def _cold_tiers(views: Mapping[NodeId, NodeView]) -> dict[VolumeId, ColdTier]:
+    """Return the cold tier of each offloaded volume, as the first node reports it."""
+    texts = {
+        volume: text
+        for _, view in sorted(views.items(), reverse=True)
+        if view.status is not None
+        for volume, text in view.status.cold_tiers.items()
+    }
+    return {VolumeId(int(volume)): parse_cold_tier(text) for volume, text in texts.items()}
 
 
 def _is_undisturbed(last: NodeView, status: NodeStatus) -> bool:

@@ -40,10 +40,14 @@ def volumes_by_stray(cluster: Cluster, views: Views) -> dict[NodeId, list[Volume
 def find_lacking_mirrors(cluster: Cluster, views: Views) -> dict[NodeId, list[VolumeId]]:
     """Return the volumes that each node lacks although it is their mirror, by its last status."""
     lacking: dict[NodeId, list[VolumeId]] = {}
+    held = {
+        node: set(view.status.volumes)
+        for node, view in views.items()
+        if view.up and view.status is not None
+    }
     for volume in cluster.volumes.values():
         for node in volume.mirrors:
-            view = views[node]
-            if view.up and view.status is not None and volume.number not in view.status.volumes:
+            if node in held and volume.number not in held[node]:
                 lacking.setdefault(node, []).append(volume.number)
     return lacking
 

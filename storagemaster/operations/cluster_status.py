@@ -74,10 +74,7 @@ class ClusterStatus:
         self._disagreements = Disagreements()
 
     async def document(self) -> dict[str, Any]:
-        """Return the document of nodes, volumes, hints, queues, and edges.
-
-        A value is None if its source is unreachable.
-        """
+        """Return the document of the cluster. A value is None if its source is unreachable."""
         views = self._fleet.view()
         depths = await self._queue.depths()
         workers: Mapping[str, str] | None = None
@@ -90,10 +87,12 @@ class ClusterStatus:
             self._now_seconds(), self._own(), dict(self._agreed_by_process(workers or {}))
         )
         strays = volumes_by_stray(self._cluster, views)
+        totals = self._contents.totals(self._cluster)
         lacking = find_lacking_mirrors(self._cluster, views)
         nodes = [
             {
                 **self._node(node, views[node.id]),
+                **_node_contents(totals.get(node.id)),
                 "stray_volumes": strays.get(node.id, []),
                 "lacking_volumes": lacking.get(node.id, []),
                 "disagrees_on": disagreements[Process("node", node.id)],
@@ -143,15 +142,6 @@ class ClusterStatus:
             "edges": edges,
         }
 
-    def _node_contents(self, node: NodeId) -> dict[str, int | None]:
-        found = [self._contents.of(volume).get(node) for volume in self._cluster.volumes_on(node)]
-        known = [each for each in found if each is not None]
-        is_complete = len(known) == len(found)
-        return {
-            "photos": sum(each.photos for each in known) if is_complete else None,
-            "bytes": sum(each.bytes for each in known) if is_complete else None,
-        }
-
     def _own(self) -> Agreed:
         return parse_agreed(agreed_headers(self._map_digest, self._keys))
 
@@ -160,7 +150,6 @@ class ClusterStatus:
             self._trend.record(node.id, self._now_seconds(), view.status)
         return {
             **_node(node, view),
-            **self._node_contents(node.id),
             "read_up": self._port_health.is_up(node.read),
             "clock_difference_seconds": self._port_health.clock_difference_seconds(node.read),
             "days_to_full": self._trend.days_to_full(node.id),
@@ -178,7 +167,7 @@ class ClusterStatus:
             {
                 **_volume(volume, views, self._fleet.cold_tier_of(volume.number)),
                 "mirrors_readable": [node for node in volume.mirrors if node in readable],
-                **_volume_contents(self._contents.of(volume.number)),
+                **_volume_contents(volume, self._contents.of(volume.number)),
             }
             for volume in self._cluster.volumes.values()
         ]
@@ -252,13 +241,19 @@ def _volume(
     }
 
 
-def _volume_contents(summaries: Mapping[NodeId, VolumeSummary]) -> dict[str, Any]:
+def _volume_contents(volume: Volume, summaries: Mapping[NodeId, VolumeSummary]) -> dict[str, Any]:
     """Return the photos and bytes of a volume, and of each of its mirrors that reported them."""
-    return {
-        "photos": max((each.photos for each in summaries.values()), default=None),
-        "bytes": max((each.bytes for each in summaries.values()), default=None),
-        "mirror_contents": [
-            {"node": node, "photos": each.photos, "bytes": each.bytes}
-            for node, each in summaries.items()
-        ],
-    }
+    photos = size = None
+    contents = []
+    # For each of perhaps 50,000 volumes: a loop takes a third of the time of `max` and generators.
+    for node in volume.mirrors:
+        if (each := summaries.get(node)) is not None:
+            contents.append({"node": node, "photos": each.photos, "bytes": each.bytes})
+            photos = each.photos if photos is None or each.photos > photos else photos
+            size = each.bytes if size is None or each.bytes > size else size
+    return {"photos": photos, "bytes": size, "mirror_contents": contents}
+
+
+def _node_contents(total: tuple[int, int] | None) -> dict[str, int | None]:
+    photos, size = total or (None, None)
+    return {"photos": photos, "bytes": size}
