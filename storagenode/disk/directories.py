@@ -14,6 +14,9 @@ T = TypeVar("T")
 # An operator can remove hidden directories at any moment. A command that removes a tree meets one
 # operation once or twice.
 ATTEMPTS_MAX = 10
+# In a small cluster, first photos do not wait for new directories. A thousand volumes would need
+# a million of them before the first photo.
+VOLUMES_WITH_ALL_SHARDS_MAX = 16
 
 
 def retry_if_missing(work: Callable[[], T]) -> T:
@@ -83,8 +86,9 @@ class DurableDirectories:
 
     def add_durable(self, directory: str) -> None:
         """Record that the name of a directory is durable."""
-        with self._lock:
-            self._known.add(directory)
+        if directory not in self._known:
+            with self._lock:
+                self._known.add(directory)
 
     def make_all(self, parent: str, names: tuple[str, ...]) -> None:
         """Create several directories in one, with one fsync."""

@@ -10,7 +10,7 @@ from permission_urls import TombstoneProofs
 from runtime.crashpoint import crashpoint
 from storagenode.disk import walking
 from storagenode.disk.batches import BatchPublisher
-from storagenode.disk.directories import DurableDirectories
+from storagenode.disk.directories import VOLUMES_WITH_ALL_SHARDS_MAX, DurableDirectories
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.health import DiskHealth
 from storagenode.disk.lifecycle import tiering
@@ -60,10 +60,6 @@ from volumes.photo_path import (
     VolumeId,
     volume_of,
 )
-
-# In a small cluster, first photos do not wait for new directories. A thousand volumes would need
-# a million of them before the first photo.
-VOLUMES_WITH_ALL_SHARDS_MAX = 16
 
 
 class DiskStore(VolumeContents):

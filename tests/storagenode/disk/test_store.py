@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from storagenode.disk import walking
+from storagenode.disk.directories import VOLUMES_WITH_ALL_SHARDS_MAX
 from storagenode.disk.filesystem import DIGEST_XATTR, DiskFileSystem
 from storagenode.disk.marker import mark_root
 from storagenode.disk.reading import opened
-from storagenode.disk.store import VOLUMES_WITH_ALL_SHARDS_MAX, DiskStore
+from storagenode.disk.store import DiskStore
 from storagenode.protocol.batch_wire import InMemoryFile
 from storagenode.protocol.errors import Conflict, Corrupt, NodeError, NotFound
 from storagenode.protocol.layout import Place
