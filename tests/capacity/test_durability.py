@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from capacity import durability
 from capacity.durability import YEAR_SECONDS, simulate_losses
 from capacity.layout import lay_out
 from capacity.rebuild import Rebuild
@@ -47,6 +48,14 @@ def test_a_third_mirror_loses_less():
     two, three = (losses(30, disk_losses_per_year=0.4, mirrors=count) for count in (2, 3))
     assert three.years_with_loss < two.years_with_loss
     assert three.lost_share.mean < two.lost_share.mean / 10
+
+
+def test_volumes_with_the_fewest_copies_are_filled_first(monkeypatch):
+    """In another order of repair, more photos are lost."""
+    chosen = {"mirrors": 3, "disk_losses_per_year": 0.7, "years": 100, **CALM}
+    in_order = losses(60, **chosen)
+    monkeypatch.setattr(durability, "by_danger", lambda volumes, _: list(volumes))
+    assert losses(60, **chosen).lost_share.mean > 1.2 * in_order.lost_share.mean > 0
 
 
 def test_few_partners_lose_rarely_and_much():
