@@ -1,6 +1,6 @@
-"""Repair plan of a volume, in parts of a few shards: what has one copy left comes first.
+"""Repair plan of a volume, in parts of some shards: what has one copy left comes first.
 
-A part is applied before the next one is planned. So memory never has the plan of a whole volume,
+A part is applied before the next one is planned. So memory never has the plan of a large volume,
 and no plan is older than the part before it.
 """
 
@@ -16,6 +16,7 @@ from volumes.cold_tier import ColdTier
 from volumes.photo_path import VolumeId
 
 SHARDS_AT_ONCE = 64
+STEPS_PER_PART_MIN = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,8 @@ class VolumePlanner:
         """Return the whole plan of a volume, now or after a recall."""
         cold_tier = None if after_recall else self._fleet.cold_tier_of(volume)
         shards, known = await self._unequal_shards(volume, cold_tier)
-        plans: list[Plan] = []
-        for some in _parts(shards):
-            more, known = await self._plan_shards(volume, some, known, cold_tier)
-            plans += more.values()
+        found = [plans async for plans, _ in self._planned(volume, shards, known, cold_tier)]
+        plans = [plan for by_shard in found for plan in by_shard.values()]
         return self._volume_plan(volume, plans, known)
 
     async def parts(self, volume: VolumeId) -> AsyncIterator[VolumePlan]:
@@ -57,22 +56,38 @@ class VolumePlanner:
         cold_tier = self._fleet.cold_tier_of(volume)
         shards, known = await self._unequal_shards(volume, cold_tier)
         later: list[str] = []
-        left = len(shards)
-        for some in _parts(shards) or [[]]:
-            plans, known = await self._plan_shards(volume, some, known, cold_tier)
+        async for plans, left in self._planned(volume, shards, known, cold_tier):
             later += [shard for shard, plan in plans.items() if plan.not_in_danger]
-            left -= len(some)
             endangered = [Plan(plan.in_danger, plan.conflicts) for plan in plans.values()]
             yield self._volume_plan(
-                volume, endangered, known, shards=len(some), shards_left=left + len(later)
+                volume, endangered, known, shards=len(plans), shards_left=left + len(later)
             )
-        left = len(later)
-        for some in _parts(later):
-            plans, known = await self._plan_shards(volume, some, known, cold_tier)
+        if later:
+            async for plans, left in self._planned(volume, later, known, cold_tier):
+                # The first parts have settled the conflicts.
+                steps = [Plan(plan.steps) for plan in plans.values()]
+                yield self._volume_plan(volume, steps, known, shards=len(plans), shards_left=left)
+
+    async def _planned(
+        self,
+        volume: VolumeId,
+        shards: Sequence[str],
+        known: list[NodeId],
+        cold_tier: ColdTier | None,
+    ) -> AsyncIterator[tuple[dict[str, Plan], int]]:
+        """Yield the plans of some shards, and the number of shards left, until none is.
+
+        `known` has the mirrors that were reached. The plans are of at least `STEPS_PER_PART_MIN`
+        steps, except for the last ones: many small tasks at once are faster.
+        """
+        plans: dict[str, Plan] = {}
+        left = len(shards)
+        for some in _requests(shards) or [[]]:
+            plans |= await self._plan_shards(volume, some, known, cold_tier)
             left -= len(some)
-            # The first parts have settled the conflicts.
-            steps = [Plan(plan.steps) for plan in plans.values()]
-            yield self._volume_plan(volume, steps, known, shards=len(some), shards_left=left)
+            if not left or sum(len(plan.steps) for plan in plans.values()) >= STEPS_PER_PART_MIN:
+                yield plans, left
+                plans = {}
 
     async def _unequal_shards(
         self, volume: VolumeId, cold_tier: ColdTier | None
@@ -87,13 +102,14 @@ class VolumePlanner:
         shards: Sequence[str],
         known: list[NodeId],
         cold_tier: ColdTier | None,
-    ) -> tuple[dict[str, Plan], list[NodeId]]:
-        """Return the plan of each shard, and the mirrors whose listings it is from."""
+    ) -> dict[str, Plan]:
+        """Return the plan of each shard, and remove the mirrors without a listing from `known`."""
         if not shards:
-            return {}, known
+            return {}
         listed = await self._comparison.list_shards(volume, shards, known)
-        complete = len(listed) == len(self._cluster.volumes[volume].mirrors)
-        plans = {
+        known[:] = listed
+        complete = len(known) == len(self._cluster.volumes[volume].mirrors)
+        return {
             shard: plan_shard(
                 volume,
                 {node: by_shard[shard] for node, by_shard in listed.items()},
@@ -102,7 +118,6 @@ class VolumePlanner:
             )
             for shard in shards
         }
-        return plans, list(listed)
 
     def _volume_plan(
         self,
@@ -123,5 +138,5 @@ class VolumePlanner:
         return VolumePlan(volume, joined, unreachable, shards, shards_left)
 
 
-def _parts(shards: Sequence[str]) -> list[Sequence[str]]:
+def _requests(shards: Sequence[str]) -> list[Sequence[str]]:
     return [shards[at : at + SHARDS_AT_ONCE] for at in range(0, len(shards), SHARDS_AT_ONCE)]

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from storagemaster.mirrors.known_contents import KnownContents
+from storagemaster.repair import volume_plan
 from storagemaster.repair.danger import by_danger
 from storagemaster.repair.steps import Copy, WriteTombstone
 from storagemaster.repair.volume_comparison import VolumeComparison
@@ -92,14 +93,24 @@ async def test_a_single_copy_in_any_shard_comes_before_all_others():
     assert sorted(copied[2:]) == sorted(others)
 
 
-async def test_few_shards_are_listed_and_planned_at_a_time():
-    """A part has a bounded number of shards, and says how many are left."""
+async def test_few_shards_are_listed_and_planned_at_a_time(monkeypatch):
+    """A part has the shards of one request, if it has enough steps, and says how many are left."""
+    monkeypatch.setattr(volume_plan, "STEPS_PER_PART_MIN", SHARDS_AT_ONCE)
     shards = SHARDS[: 3 * SHARDS_AT_ONCE - 1]
     mirrors = Mirrors({shard: one_left(shard) for shard in shards})
     parts = await parts_of(mirrors)
     assert [part.shards for part in parts] == [SHARDS_AT_ONCE, SHARDS_AT_ONCE, SHARDS_AT_ONCE - 1]
     assert [part.shards_left for part in parts] == [2 * SHARDS_AT_ONCE - 1, SHARDS_AT_ONCE - 1, 0]
     assert [len(each) for each in mirrors.listings] == [part.shards for part in parts]
+
+
+async def test_parts_with_few_steps_are_joined():
+    """Copies of a sparse volume run side by side, whatever shards they are in."""
+    shards = SHARDS[: 3 * SHARDS_AT_ONCE - 1]
+    mirrors = Mirrors({shard: one_left(shard) for shard in shards})
+    (part,) = await parts_of(mirrors)
+    assert (part.shards, part.shards_left) == (len(shards), 0)
+    assert max(len(each) for each in mirrors.listings) == SHARDS_AT_ONCE
 
 
 async def test_the_second_round_lists_again_what_it_copies():
