@@ -199,6 +199,7 @@ async def test_conflicting_originals_are_settled(cluster):
     await cluster.repair(1)
     assert cluster.holders(path) == dict.fromkeys(NODES, b"east-1")
     assert b"west-1" in cluster.files("west-1").values()
+    await cluster.master.fleet.poll()
     alerts = (await cluster.master.request("GET", "/status")).document["alerts"]
     assert any("1/01jd3x8m2c9qp4k7/3fz8qd" in alert for alert in alerts)
 
