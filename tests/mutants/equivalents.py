@@ -111,6 +111,11 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         " self._in_flight))": "callbacks of writes run before the request has ended",
         "WriteBatcher._write: True -> False": "a request has one outcome for each of its files",
     },
+    "storagemaster/mirrors/mirroring.py": {
+        "Copies: 0 -> 1": "the length of a file is always given",
+        "Mirroring.publish_and_copy: True -> False": "each source has one outcome",
+        "Mirroring._split: True -> False": "each target has one outcome",
+    },
     "storagemaster/mirrors/placement.py": {
         "place_in_volume: return Placement(volume.number,"
         " tuple((Target(node) for node in mirrors))) -> pass": (

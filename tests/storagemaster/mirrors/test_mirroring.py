@@ -1,7 +1,6 @@
 """Writes to the nodes of a placement, and to handoff nodes where those fail or lag."""
 
 import asyncio
-import hashlib
 
 import pytest
 
@@ -12,102 +11,19 @@ from storagemaster.wire import Copy
 from storagenode.protocol.errors import Conflict, Gone, NodeError, Unreachable
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place
-from tests.storagemaster.manual_clock import JumpingClockLoop
-from tests.storagemaster.mirrors.test_placement import DOWN, TWO_COLOS, cluster_of, views_of
-from volumes.photo_path import PhotoVersion, Variant
-
-FILE = Variant(PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd"), "o", "jpg")
-DATA = b"bytes of a photo"
-SHA256 = hashlib.sha256(DATA).hexdigest()
-EAST, WEST = Target("e1"), Target("w1")
-PLACED = Placement(1, (EAST, WEST))
-PATIENCE = 0.7
-
-
-class Node:
-    """A node that stores what it gets, or fails, or responds late."""
-
-    def __init__(self, name, cluster):
-        self.url, self.name, self.cluster = f"http://{name}", name, cluster
-        self.error, self.seconds, self.existed, self.delay = None, 7, False, 0.0
-
-    async def _store(self, call, place, size):
-        self.cluster.calls.append((self.name, call, place))
-        await asyncio.sleep(self.delay)
-        if self.error:
-            raise self.error
-        return Published(place.path, SHA256, size, self.seconds, existed=self.existed)
-
-    async def put(self, place, body, *, mtime_seconds, bytes_total, digest):
-        """Store a streamed body."""
-        data = b"".join([chunk async for chunk in body])
-        assert (data, mtime_seconds, bytes_total) == (DATA, 7, len(DATA))
-        assert digest() == SHA256
-        return await self._store("put", place, len(data))
-
-    async def put_whole(self, place, data, *, mtime_seconds, digest):
-        """Store a body."""
-        assert (data, mtime_seconds, digest) == (DATA, 7, SHA256)
-        return await self._store("put", place, len(data))
-
-    async def pull(self, pull, *, timeout_seconds):
-        """Store a copy."""
-        assert timeout_seconds == pull_seconds(len(DATA))
-        assert pull.digest == SHA256
-        assert pull.source == f"http://{pull.source_node}"
-        self.cluster.pulls.append(pull)
-        return await self._store("pull", pull.place, len(DATA))
-
-
-class Nodes:
-    """Two nodes in each of two colos, and a mirroring over them."""
-
-    def __init__(self):
-        self.calls, self.pulls, self.down = [], [], set()
-        self.nodes = {name: Node(name, self) for name in TWO_COLOS}
-        self.cluster = cluster_of()
-        self.patience_seconds = PATIENCE
-        self.fleet = self
-        self.mirroring = Mirroring(self)
-
-    def __getitem__(self, name):
-        """Return a node."""
-        return self.nodes[name]
-
-    def view(self):
-        """Return the views of all nodes."""
-        return views_of(**dict.fromkeys(self.down, DOWN))
-
-    def mark_down(self, name, reason):
-        """Record that a node is down."""
-        assert reason
-        self.down.add(name)
-
-    def stream(self, *, is_whole=False, placed=PLACED, strict=False):
-        """Store the photo; return its copies."""
-
-        async def body():
-            for byte in DATA:
-                yield bytes([byte])
-
-        async def run():
-            return await self.mirroring.stream(
-                FILE,
-                DATA if is_whole else body(),
-                placed,
-                mtime_seconds=7,
-                bytes_total=len(DATA),
-                digest=lambda: SHA256,
-                strict=strict,
-            )
-
-        return jumping(run())
-
-
-def jumping(coroutine):
-    """Run a coroutine with a clock that jumps."""
-    with asyncio.Runner(loop_factory=JumpingClockLoop) as runner:
-        return runner.run(coroutine)
+from tests.storagemaster.mirrors.storing_nodes import (
+    DATA,
+    EAST,
+    FILE,
+    PATIENCE,
+    PLACED,
+    SHA256,
+    WEST,
+    Node,
+    Nodes,
+    jumping,
+)
+from tests.storagemaster.mirrors.test_placement import TWO_COLOS, cluster_of
 
 
 @pytest.fixture(name="nodes")
@@ -177,6 +93,15 @@ def test_a_handoff_node_that_lags_gives_way_to_the_next_one(nodes):
     assert copies.durability == "degraded"
 
 
+def test_a_handoff_node_has_more_time_for_more_bytes(nodes):
+    """A second for each ten megabytes."""
+    for node in nodes.nodes.values():
+        node.reported_bytes = 20_000_000
+    nodes["e1"].error = Unreachable("no")
+    nodes["e2"].delay = PATIENCE + 1.9
+    assert nodes.stream().targets == (WEST, Target("e2", hint_for="e1"))
+
+
 def test_a_handoff_node_that_fails_gives_way_to_the_next_one(nodes):
     """A failed target is none, and neither is one that has a copy."""
     nodes["e1"].error = nodes["e2"].error = NodeError("no")
@@ -187,6 +112,23 @@ def test_a_handoff_node_that_fails_gives_way_to_the_next_one(nodes):
     nodes["w2"].error = NodeError("no")
     with pytest.raises(Unavailable, match="only one node stored the file"):
         nodes.stream()
+
+
+def test_a_handoff_node_that_fails_is_replaced_for_the_same_mirror(nodes):
+    """The hint is for the mirror that is down, which gets no request."""
+    placed = Placement(1, (EAST, Target("w2", hint_for="w1")))
+    nodes["w2"].error = NodeError("no")
+    assert nodes.stream(placed=placed).targets == (EAST, Target("e2", hint_for="w1"))
+
+
+def test_each_target_that_fails_is_replaced(nodes):
+    """As far as there are nodes."""
+    nodes.cluster = cluster_of(TWO_COLOS | {"w3": "west", "w4": "west"})
+    nodes.nodes |= {name: Node(name, nodes) for name in ("w3", "w4")}
+    nodes.mirroring = Mirroring(nodes)
+    nodes["w1"].error = nodes["w2"].error = NodeError("no")
+    copies = nodes.stream(placed=Placement(1, (EAST, WEST, Target("w2"))))
+    assert copies.targets == (EAST, Target("w3", hint_for="w1"), Target("w4", hint_for="w2"))
 
 
 def test_nothing_is_acknowledged_without_a_mirror(nodes):
@@ -224,6 +166,14 @@ def test_all_copies_have_the_earliest_second(nodes):
     assert not copies.existed
     (pull,) = nodes.pulls
     assert (pull.source_node, pull.place, pull.replaces) == ("w1", Place(FILE), SHA256)
+
+
+def test_each_of_several_copies_takes_the_earliest_second(nodes):
+    """Not only the first."""
+    placed = Placement(1, (EAST, WEST, Target("w2", hint_for="w1")))
+    nodes["w1"].seconds = 3
+    nodes.stream(placed=placed)
+    assert [pull.place for pull in nodes.pulls] == [Place(FILE), Place(FILE, "w1")]
 
 
 def test_a_copy_that_keeps_another_second_counts_as_failed(nodes):
@@ -274,6 +224,8 @@ def test_a_short_write_runs_on_all_targets_and_on_handoff_nodes(nodes):
         write_all(nodes, errors={"e1": NodeError("no"), "w1": NodeError("no")})
     with pytest.raises(PhotoGone):
         write_all(nodes, errors={"e1": Gone("gone")})
+    west_fails = {"w1": NodeError("no"), "w2": NodeError("no")}
+    assert write_all(nodes, errors=west_fails).durability == "degraded"
 
 
 def test_a_short_write_has_the_patience_of_uploads_or_its_own(nodes):

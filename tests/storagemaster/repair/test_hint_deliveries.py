@@ -316,16 +316,18 @@ async def test_an_original_that_the_mirror_had_gives_its_second_to_the_others(
     cluster, file, existed
 ):
     """Another attempt of the upload stored it there, and a later second elsewhere."""
+    cluster.volumes = {1: SimpleNamespace(mirrors=("west", "east", "south"))}
     cluster.hold("north", "west", file)
     cluster.nodes["west"].existed = existed
-    await cluster.deliver()
+    pulled = await cluster.deliver("pull")
     first, *others = cluster.pulls
     digest = hashlib.sha256(b"x").hexdigest()
     assert (first.place, first.source_place) == (Place(file), Place(file, "west"))
     assert (first.source_node, first.source) == ("north", "http://north")
     assert (first.digest, first.replaces) == (digest, digest)
     if existed and file == ORIGINALS[0]:
-        (back,) = others
+        back, _ = others
+        assert [step[0] for step in pulled] == ["west", "east", "south"]
         assert (back.place, back.source_place) == (Place(file), Place(file))
         assert (back.source_node, back.source) == ("west", "http://west")
     else:
