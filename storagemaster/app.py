@@ -60,6 +60,7 @@ from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoReader
 from storagemaster.mirrors.settling import Settling
 from storagemaster.mirrors.strays import refuse_foreign_map
+from storagemaster.mirrors.volume_owners import VolumeOwners
 from storagemaster.operations.certificates import Certificates
 from storagemaster.operations.cluster_status import ClusterStatus
 from storagemaster.operations.metrics import MasterMetrics
@@ -179,14 +180,14 @@ def _wire(
     clients: Clients,
     certificates: Certificates,
 ) -> _Parts:
-    mirrors = Mirrors(cluster, nodes, Fleet(nodes), master.colo)
+    ports = PortHealth(checked_ports(cluster), session, edges=cluster.edges.values())
+    owners = VolumeOwners.of(cluster, own=master.id, is_port_up=ports.is_up)
+    mirrors = Mirrors(cluster, nodes, Fleet(nodes), master.colo, owners)
     mirroring, reads = Mirroring(mirrors), PhotoReader(mirrors)
-    connection = _connect_to_queue(cluster)
-    queue = SizesQueue(connection, keys)
+    queue = SizesQueue(connection := _connect_to_queue(cluster), keys)
     events = Events(boot := secrets.token_hex(8))
     webhooks = Webhooks(receivers_of(cluster), session, keys, events)
     urls = PhotoUrls(cluster, ReadSigner(keys))
-    ports = PortHealth(checked_ports(cluster), session, edges=cluster.edges.values())
     purging = EdgePurger(cluster.edges, session)
     purge_sessions = PurgeSessions(cluster.edges, session, purging, master=master.id, boot=boot)
     tombstones = TombstoneDelivery(mirrors, purging)

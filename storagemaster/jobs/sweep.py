@@ -53,6 +53,7 @@ class Sweep:
         queue: SizesQueue,
         settling: Settling,
     ) -> None:
+        self._mirrors = mirrors
         self._cluster = mirrors.cluster
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
@@ -116,7 +117,8 @@ class Sweep:
             self._settling.record_sweep(
                 self._cluster.volumes[volume], begun=begun, pending=swept.pending
             )
-            again |= swept.pending & self._seen_pending.get(volume, frozenset())
+            if self._mirrors.owns(volume):
+                again |= swept.pending & self._seen_pending.get(volume, frozenset())
             self._seen_pending[volume] = swept.pending
         return again
 

@@ -11,6 +11,7 @@ from storagemaster.errors import Unavailable, UnknownVolume
 from storagemaster.mirrors.fan_out import StalledError, run_all
 from storagemaster.mirrors.fleet import Fleet
 from storagemaster.mirrors.placement import NoPlacement, Placement, place_in_volume
+from storagemaster.mirrors.volume_owners import VolumeOwners
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import NodeError, Unreachable
 from volumes.cluster import Cluster, Colo, NodeId, Volume
@@ -47,6 +48,12 @@ class Mirrors:
     fleet: Fleet
     colo: Colo
     """The storagemaster's own colo."""
+    owners: VolumeOwners | None = None
+    """The share of this storagemaster in background work; None if it is the only one."""
+
+    def owns(self, number: VolumeId) -> bool:
+        """Return True if this storagemaster repairs and sweeps a volume in the background."""
+        return self.owners is None or self.owners.is_own(number)
 
     def volume(self, number: VolumeId) -> Volume:
         """Return a volume of the config.

@@ -19,6 +19,7 @@ from storagemaster.mirrors.mirroring import pull_seconds
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.settling import Settling
 from storagemaster.repair.danger import by_danger
+from storagemaster.repair.left_volumes import LeftVolumes
 from storagemaster.repair.lost_digests import digest_elsewhere
 from storagemaster.repair.progress import RepairProgress
 from storagemaster.repair.settlement import Settlements
@@ -103,6 +104,7 @@ class Reconciler:
         self._failed: dict[Step, tuple[int, str]] = {}
         self.progress = RepairProgress()
         self._waiting: list[VolumeId] = []
+        self._left = LeftVolumes(mirrors, self.comparison, settling, now_seconds=now_seconds)
         self.settlements = settlements
         self.conflicts: dict[VolumeId, tuple[Conflict, ...]] = {}
 
@@ -125,7 +127,8 @@ class Reconciler:
             await self._reconcile_some(touched)
         some = self._waiting[-self._volumes_per_pass :]
         del self._waiting[-len(some) :]
-        await self._reconcile_some(some)
+        # Volumes that others repair are compared again soon.
+        await self._reconcile_some([*some, *self._left.some(len(some), without=some)])
 
     async def _reconcile_some(self, volumes: Sequence[VolumeId]) -> None:
         """Repair the volumes that differ, those with the fewest copies first.
@@ -147,14 +150,22 @@ class Reconciler:
                 self._seen_fault = 0
 
     async def _find_unequal(self, volumes: Sequence[VolumeId]) -> list[VolumeId]:
-        """Return the volumes that differ, and record the comparison of the others."""
+        """Return the volumes to repair, and record the comparison of the others."""
         begun = self._settling.begin()
         equal = await self.comparison.find_equal(volumes)
         for volume in equal:
             self.forget_failures(volume)
             self.conflicts.pop(volume, None)
+            self._left.forget(volume)
             self._settling.record_comparison(self._cluster.volumes[volume], begun=begun)
-        return [volume for volume in volumes if volume not in equal]
+        unequal = []
+        for volume in volumes:
+            if volume not in equal:
+                if self._left.is_left(volume):
+                    await self._left.observe(volume)
+                else:
+                    unequal.append(volume)
+        return unequal
 
     def _begin(self, waiting: Sequence[VolumeId]) -> None:
         """Begin the progress of the first of the volumes that wait."""

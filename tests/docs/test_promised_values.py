@@ -7,7 +7,7 @@ from storagemaster.caches import purging
 from storagemaster.jobs import sweep
 from storagemaster.mirrors import fan_out, fleet, mirroring, mirrors
 from storagemaster.operations import alerts
-from storagemaster.repair import hinted_handoff, reconcile
+from storagemaster.repair import hinted_handoff, left_volumes, reconcile
 from storagenode.transport import signed_requests
 from storagenode.upkeep import fence
 from tests.docs.pages import read_page, table
@@ -30,6 +30,7 @@ VALUES = (
     purging.REPEAT_AFTER_SECONDS,
     hinted_handoff.PASS_SECONDS,
     reconcile.CYCLE_SECONDS,
+    left_volumes.LEFT_SECONDS_MAX,
     sweep.PASS_SECONDS,
     job_wire.HEARTBEAT_TTL_SECONDS,
     reconcile.ATTEMPTS_MAX,

@@ -3,6 +3,7 @@
 import contextlib
 
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
+from storagemaster.mirrors.volume_owners import VolumeOwners, rendezvous_order
 from storagemaster.repair import hinted_handoff, plan, reconcile, settlement, volume_plan
 from storagemaster.repair.hinted_handoff import HintedHandoff
 from storagemaster.repair.reconcile import Reconciler
@@ -107,7 +108,21 @@ def counts_an_unreachable_source_as_a_failure(patch):
         patch.setattr(module, "SourceUnreachable", NeverRaised)
 
 
+def leaves_volumes_to_the_dead(patch):
+    """Own only the volumes whose order begins with this storagemaster."""
+    patch.setattr(
+        VolumeOwners,
+        "is_own",
+        lambda self, volume: rendezvous_order(self._masters, volume)[0] == self._own,
+    )
+
+
 BUGS_OF_REPAIRS = (
+    PlantedBug(
+        what="the volumes of a dead storagemaster are not taken over",
+        plant=leaves_volumes_to_the_dead,
+        found_by=Tests("tests/storagemaster/repair/test_shared_volumes.py"),
+    ),
     PlantedBug(
         what="settlement ignores how many nodes have an original",
         plant=settles_by_view,

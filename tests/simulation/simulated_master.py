@@ -27,6 +27,7 @@ from storagemaster.mirrors.mirroring import Mirroring
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoReader
 from storagemaster.mirrors.settling import Settling
+from storagemaster.mirrors.volume_owners import VolumeOwners
 from storagemaster.photos.photo_urls import PhotoUrls
 from storagemaster.photos.photos import Photos
 from storagemaster.repair.fence_lifting import PASS_SECONDS as FENCE_PASS_SECONDS
@@ -66,6 +67,7 @@ class SimulatedMaster(Machine):
         *,
         now_seconds: Callable[[], float],
         nodes: Callable[[Machine], Mapping[NodeId, Any]],
+        masters: Mapping[str, "SimulatedMaster"],
         queue: ForgetfulQueue,
         edge_session: Callable[[Machine], Any],
         report: Callable[[str], None],
@@ -77,6 +79,7 @@ class SimulatedMaster(Machine):
         self._random = random
         self._now_seconds = now_seconds
         self._nodes = nodes(self)
+        self._masters = masters
         self._queue: Any = queue
         self._edge_session = edge_session(self)
         self._report = report
@@ -86,7 +89,7 @@ class SimulatedMaster(Machine):
         cluster, nodes = self._cluster, self._nodes
         secret = self._keys.idempotency_secret
         fleet = Fleet(nodes)
-        mirrors = Mirrors(cluster, nodes, fleet, self.colo)
+        mirrors = Mirrors(cluster, nodes, fleet, self.colo, self._share())
         mirroring = Mirroring(mirrors)
         urls = PhotoUrls(cluster, ReadSigner(self._keys))
         purging = self._start_purging()
@@ -162,6 +165,10 @@ class SimulatedMaster(Machine):
             self._keys,
             now_seconds=self._now_seconds,
         )
+
+    def _share(self) -> VolumeOwners:
+        masters = self._masters
+        return VolumeOwners(masters, own=self.name, is_up=lambda other: masters[other].is_up)
 
     def _start_purging(self) -> EdgePurger:
         edges, session = self._cluster.edges, self._edge_session

@@ -49,8 +49,9 @@ class World:
             )
             for id_, node in self.cluster.nodes.items()
         }
-        self.masters = [
-            SimulatedMaster(
+        masters: dict[str, SimulatedMaster] = {}
+        for name, colo in (("m1", "east"), ("m2", "west")):
+            masters[name] = SimulatedMaster(
                 name,
                 colo,
                 self.cluster,
@@ -58,12 +59,12 @@ class World:
                 random,
                 now_seconds=self.clock_of(name),
                 nodes=self.links_of,
+                masters=masters,
                 queue=self.queue,
                 edge_session=self._edge_session,
                 report=self.ledger.add_violation,
             )
-            for name, colo in (("m1", "east"), ("m2", "west"))
-        ]
+        self.masters = list(masters.values())
         for node in self.nodes.values():
             node.start()
         for master in self.masters:
