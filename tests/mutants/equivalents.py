@@ -97,6 +97,10 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         ": 1024 -> 1025 #2": TUNING,
         "StagedFile.__init__: 0 -> 1 #2": "the time is set before any read of it",
     },
+    "storagemaster/repair/reconcile.py": {
+        ": 8 -> 9": TUNING,
+        ": 0.1 -> 1.1": "a longer limit for a disk that fails",
+    },
     "storagemaster/repair/tasks.py": {
         "RepairThrottle.acquire: begins > now -> begins >= now": "a sleep of no time",
     },

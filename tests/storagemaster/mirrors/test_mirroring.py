@@ -216,7 +216,7 @@ def write_all(nodes, *, placed=PLACED, errors=(), delays=(), **options):
 
 def test_a_short_write_runs_on_all_targets_and_on_handoff_nodes(nodes):
     """Until two nodes have it, one of them a mirror."""
-    assert write_all(nodes).targets == (EAST, WEST)
+    assert write_all(nodes, strict=True) == Copies(targets=(EAST, WEST), spans_colos=True)
     copies = write_all(nodes, errors={"w1": NodeError("no")})
     assert copies.targets == (EAST, Target("w2", hint_for="w1"))
     assert [call[0] for call in nodes.calls] == ["e1", "w1", "w2"]
