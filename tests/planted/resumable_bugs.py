@@ -21,11 +21,11 @@ def calls_complete_bytes_a_photo(patch):
     """Respond to HEAD with the full offset, before the photo is stored."""
     progress = ResumableUploads.progress
 
-    async def progress_without_commit(uploads, upload):
+    async def progress_without_commit(uploads, upload, **options):
         lengths = await uploads._copies.lengths(upload)
         if max(lengths.values()) == upload.bytes_total:
             return Progress(upload.bytes_total, is_stored=True)
-        return await progress(uploads, upload)
+        return await progress(uploads, upload, **options)
 
     patch.setattr(ResumableUploads, "progress", progress_without_commit)
 
