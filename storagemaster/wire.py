@@ -205,6 +205,8 @@ class Receipt:
     """The reason of a failure, in plain English."""
     ref: str = ""
     """The application's own reference, only with a ticket."""
+    stripped: str = ""
+    """`gps` if positions were removed: then `sha256` can differ from that of the sent bytes."""
 
     @property
     def reference(self) -> str:

@@ -21,6 +21,8 @@ class VariantFormats:
     animation_quality: int = 75
     keep_credit: bool = True
     """True to keep artist and copyright in every variant. Other metadata is never kept."""
+    strip_original: str = "none"
+    """`gps` to store originals without positions; `none` to store them as they are uploaded."""
 
     def has_avif(self, size: Size) -> bool:
         """Return True if the second pass makes an AVIF of this size, after the photo is ready."""

@@ -20,7 +20,7 @@ _PREFIX = b"Exif\0\0"
 _BYTE_ORDERS: Mapping[bytes, _ByteOrder] = {b"II": "little", b"MM": "big"}
 _ENTRY_BYTES = 12
 # Bytes of one value, by EXIF's number of its type; a signed type has the size of its unsigned one.
-_VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _WHOLE_NUMBERS = frozenset({1, 3, 4, 6, 8, 9, 13})
 
 
@@ -42,7 +42,7 @@ class Entry:
         """The whole numbers of the value, without their signs."""
         if self.kind not in _WHOLE_NUMBERS:
             return []
-        size = _VALUE_BYTES[self.kind]
+        size = VALUE_BYTES[self.kind]
         return [
             int.from_bytes(self.value[at : at + size], self.order)
             for at in range(0, len(self.value), size)
@@ -99,9 +99,9 @@ def read_directory(data: bytes, offset: int, order: _ByteOrder) -> dict[int, Ent
 
 def _entry(data: bytes, at: int, order: _ByteOrder) -> Entry | None:
     kind = int.from_bytes(data[at + 2 : at + 4], order)
-    if kind not in _VALUE_BYTES:
+    if kind not in VALUE_BYTES:
         return None
-    length = int.from_bytes(data[at + 4 : at + 8], order) * _VALUE_BYTES[kind]
+    length = int.from_bytes(data[at + 4 : at + 8], order) * VALUE_BYTES[kind]
     start = at + 8 if length <= 4 else int.from_bytes(data[at + 8 : at + 12], order)
     value = data[start : start + length]
     return Entry(kind, value, order) if len(value) == length else None

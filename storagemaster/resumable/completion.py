@@ -1,6 +1,6 @@
 """The end of a resumable upload: its bytes become a photo, by the same commit as any upload."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from runtime.crashpoint import crashpoint
@@ -10,6 +10,7 @@ from storagemaster.mirrors.mirroring import Copies, Mirroring
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.placement import Placement, Target
 from storagemaster.resumable.upload_url import ResumableUpload
+from storagemaster.uploads.stripping import BodyToStore
 from storagemaster.uploads.upload_body import accepted
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import NodeError
@@ -85,6 +86,36 @@ class Completion:
             header.feed(chunk)
             offset += len(chunk)
         return header.finish()
+
+    def original(self, upload: ResumableUpload, complete: CompleteCopies) -> AsyncIterator[bytes]:
+        """Yield the bytes of an upload from a node that has them, if a node can be read."""
+        node = self._mirrors.nodes[self._mirrors.local_first(complete.nodes)[0]]
+
+        async def chunks() -> AsyncIterator[bytes]:
+            offset = 0
+            while offset < upload.bytes_total:
+                try:
+                    chunk = await node.read_partial(upload.partial, offset=offset)
+                except NodeError as error:
+                    raise Unavailable(f"the upload cannot be read now ({error})") from error
+                yield chunk
+                offset += len(chunk)
+
+        return chunks()
+
+    async def store(
+        self, upload: ResumableUpload, body: BodyToStore, ext: str, placed: Placement
+    ) -> Copies:
+        """Store a photo that is not the uploaded bytes; raise as `publish` does."""
+        return await self._mirroring.stream(
+            Variant(upload.photo_version, ORIGINAL_LETTER, ext),
+            body.chunks,
+            placed,
+            mtime_seconds=upload.mtime_seconds,
+            bytes_total=upload.bytes_total,
+            digest=body.digest,
+            strict=upload.strict,
+        )
 
     async def publish(
         self, upload: ResumableUpload, complete: CompleteCopies, ext: str, placed: Placement

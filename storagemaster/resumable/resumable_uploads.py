@@ -20,15 +20,17 @@ from storagemaster.errors import (
     UnsupportedFormat,
     UploadExpired,
 )
-from storagemaster.mirrors.mirroring import COPIES_MIN
+from storagemaster.mirrors.mirroring import COPIES_MIN, Copies
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
+from storagemaster.mirrors.placement import Placement
 from storagemaster.photos.photo_urls import NO_URLS, UrlGrant
-from storagemaster.resumable.completion import Completion
+from storagemaster.resumable.completion import CompleteCopies, Completion
 from storagemaster.resumable.partial_copies import PartialCopies
 from storagemaster.resumable.tus import METADATA_HEADER
 from storagemaster.resumable.upload_url import ResumableUpload, UploadVerifier, sign_upload
 from storagemaster.uploads.stored_receipts import StoredReceipts
+from storagemaster.uploads.stripping import without_positions
 from storagemaster.uploads.uploads import UploadRequest, Uploads
 from storagemaster.wire import Receipt
 from volumes.photo_path import Variant
@@ -62,6 +64,7 @@ class ResumableUploads:
     ) -> None:
         self._uploads = uploads
         self._mirrors = mirrors
+        self._strips = mirrors.cluster.variant_formats.strip_original != "none"
         self._copies = copies
         self._completion = completion
         self._photos = photos
@@ -228,18 +231,36 @@ class ResumableUploads:
                 strict=upload.strict,
                 synchronous_only=True,
             )
-            await self._uploads.refuse_reused(upload.photo_version, placed, sha256=complete.sha256)
-            copies = await self._completion.publish(upload, complete, sniffed.ext, placed)
+            copies, stripped = await self._publish(upload, complete, sniffed.ext, placed)
         except (BadUpload, IdempotencyKeyReused, PhotoGone):
             # The bytes can never become this photo.
             await self._copies.remove(upload)
             raise
         crashpoint("copies_made")
         receipt = self._uploads.commit(
-            upload.photo_version, sniffed, copies, urls=urls, ref=upload.ref
+            upload.photo_version,
+            sniffed,
+            copies,
+            urls=urls,
+            ref=upload.ref,
+            stripped=stripped,
         )
         self._remove_later(upload)
         return receipt
+
+    async def _publish(
+        self, upload: ResumableUpload, complete: CompleteCopies, ext: str, placed: Placement
+    ) -> tuple[Copies, str]:
+        """Store the photo, as uploaded or without positions; return what was stripped."""
+        photo_version = upload.photo_version
+        if not self._strips:
+            await self._uploads.refuse_reused(photo_version, placed, sha256=complete.sha256)
+            return await self._completion.publish(upload, complete, ext, placed), ""
+        async with without_positions(self._completion.original(upload, complete)) as body:
+            await self._uploads.refuse_reused(photo_version, placed, sha256=body.digest())
+            if not body.stripped:
+                return await self._completion.publish(upload, complete, ext, placed), ""
+            return await self._completion.store(upload, body, ext, placed), body.stripped
 
     async def _refuse_unless_stored(self, upload: ResumableUpload) -> None:
         """Return if the photo of an upload is stored that no node has any more.
@@ -269,7 +290,7 @@ class ResumableUploads:
         original = files.version(upload.photo_version).original
         if original is None or files.lengths[original] != upload.bytes_total:
             return False
-        if upload.sha256 is not None:
+        if upload.sha256 is not None and not self._strips:
             is_same = upload.sha256 in files.digests.get(original, ())
         else:
             modified = await self._photos.modified_seconds(original, files)

@@ -1,5 +1,7 @@
 """Receipts of photos that are stored, for clients that lost the response to their upload."""
 
+from dataclasses import replace
+
 from storagemaster.errors import Unavailable
 from storagemaster.image_header.sniff import HeaderReader, Sniffed
 from storagemaster.mirrors.mirroring import Copies
@@ -43,7 +45,10 @@ class StoredReceipts:
             size_bytes=files.lengths[original],
             existed=True,
         )
-        return self._uploads.receipt(photo_version, sniffed, copies, urls)
+        receipt = self._uploads.receipt(photo_version, sniffed, copies, urls)
+        strips = self._mirrors.cluster.variant_formats.strip_original
+        # Whether this photo had a position is not recorded.
+        return receipt if strips == "none" else replace(receipt, stripped=strips)
 
     async def _targets(self, original: Variant, files: PhotoFiles) -> tuple[Target, ...]:
         """Return the nodes with the photo as an upload names them: mirrors, then handoff nodes."""

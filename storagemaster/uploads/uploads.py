@@ -1,5 +1,6 @@
 """Uploads: sniff the photo, place it, mirror it, enqueue its sizes, and return a receipt."""
 
+import contextlib
 import random
 import time
 from collections.abc import AsyncIterator, Callable
@@ -25,6 +26,7 @@ from storagemaster.mirrors.weighted_volumes import WeightedVolumes
 from storagemaster.photos.photo_urls import NO_URLS, PhotoUrls, UrlGrant
 from storagemaster.uploads.earlier_upload import EarlierUploads
 from storagemaster.uploads.keyed_photos import VOLUME_SETS_MAX, KeyedPhotos
+from storagemaster.uploads.stripping import BodyToStore, without_positions
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
 from storagemaster.wire import PHOTO, Receipt
 from storagenode.protocol.wire import WHOLE_BYTES_MAX
@@ -117,16 +119,16 @@ class Uploads:
         reserved = await self.reserve(request)
         crashpoint("id_minted")
         original = Variant(reserved.photo_version, ORIGINAL_LETTER, ext)
-        body = incoming.body(stored_digest=reserved.stored_digest)
-        copies = await self._mirroring.stream(
-            original,
-            await _whole_or_stream(body, request.declared),
-            reserved.placed,
-            mtime_seconds=reserved.mtime_seconds,
-            bytes_total=request.declared.bytes_total,
-            digest=incoming.digest,
-            strict=strict,
-        )
+        async with self._to_store(incoming, reserved) as body:
+            copies = await self._mirroring.stream(
+                original,
+                await _whole_or_stream(body.chunks, request.declared),
+                reserved.placed,
+                mtime_seconds=reserved.mtime_seconds,
+                bytes_total=request.declared.bytes_total,
+                digest=body.digest,
+                strict=strict,
+            )
         crashpoint("copies_made")
         receipt = self.commit(
             reserved.photo_version,
@@ -135,8 +137,23 @@ class Uploads:
             urls=request.urls,
             is_waiting=request.is_waiting,
             ref=request.ref,
+            stripped=body.stripped,
         )
         return receipt, not copies.existed
+
+    @contextlib.asynccontextmanager
+    async def _to_store(
+        self, incoming: UploadBody, reserved: Reservation
+    ) -> AsyncIterator[BodyToStore]:
+        """Yield the body as it is stored: as received, or without positions."""
+        stored = reserved.stored_digest
+        if self._cluster.variant_formats.strip_original == "none":
+            yield BodyToStore(incoming.body(stored_digest=stored), incoming.digest)
+            return
+        async with without_positions(incoming.body()) as body:
+            if stored not in {None, body.digest()}:
+                raise IdempotencyKeyReused
+            yield body
 
     def commit(
         self,
@@ -147,6 +164,7 @@ class Uploads:
         urls: UrlGrant = NO_URLS,
         is_waiting: bool = False,
         ref: str | None = None,
+        stripped: str = "",
     ) -> Receipt:
         """Enqueue the sizes of a photo whose copies are durable, and return its receipt.
 
@@ -156,6 +174,8 @@ class Uploads:
         original = Variant(photo_version, ORIGINAL_LETTER, sniffed.ext)
         self._queue.enqueue(original, queue_name=queue_name)
         receipt = self.receipt(photo_version, sniffed, copies, urls)
+        if stripped:
+            receipt = replace(receipt, stripped=stripped)
         describe_request(reference=receipt.reference)
         if ref is None:
             return receipt

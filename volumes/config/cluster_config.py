@@ -273,6 +273,7 @@ def _read_variant_formats(table: Table) -> VariantFormats:
         animation=table.flag("animation", default=default.animation),
         animation_quality=quality("animation_quality", default.animation_quality),
         keep_credit=table.flag("keep_credit", default=default.keep_credit),
+        strip_original=table.one_of("strip_original", ("none", "gps"), default.strip_original),
     )
     table.report_unknown_keys()
     return formats

@@ -42,6 +42,7 @@ RECEIPT_KEYS = {
     "state",
     "reason",
     "ref",
+    "stripped",
 }
 FAILURE_KEYS = {"file", "error", "message", "status", "type", "idempotency_key"}
 
