@@ -87,6 +87,11 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         "Publisher._resolve_tombstone: staged.mtime_seconds < mtime"
         " -> staged.mtime_seconds <= mtime": SAME_SECOND,
     },
+    "storagenode/disk/health.py": {
+        "DiskHealth.translated: error.errno or 0 -> error.errno": (
+            "no error has either as its number"
+        ),
+    },
     "storagenode/disk/staging.py": {
         ": 1024 -> 1025": TUNING,
         ": 1024 -> 1025 #2": TUNING,
