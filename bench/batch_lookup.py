@@ -32,10 +32,12 @@ from glassplate.local.processes import SupervisedProcess
 from glassplate.session.new_tokens import sign_new_token
 from imageworker.make_sizes import make_sizes
 from permission_urls import InternalSigner
+from runtime.tls.machine_name import Role
 from storagemaster import wire
 from storagemaster.client import MasterClient
 from storagenode.protocol.wire import BundledFile, render_bundle
 from volumes.address import Address
+from volumes.machines import own_certificate
 from volumes.photo_path import Info, parse_photo_version, render_path
 
 PHOTOS = 400
@@ -160,7 +162,8 @@ async def _upload(local: LocalCluster) -> list[str]:
         Client(f"http://{master.address}", keys=local.keys) as client,
         aiohttp.ClientSession() as session,
     ):
-        worker = MasterClient([master], session, InternalSigner(local.keys))
+        own = own_certificate(local.cluster, Role.WORKER, "east")
+        worker = MasterClient([master], session, InternalSigner(local.keys), own)
         references = []
         for number in range(PHOTOS):
             receipt = await client.put(render_photo(number, PHOTO_BYTES))

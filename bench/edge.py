@@ -115,7 +115,7 @@ async def _measure_all() -> list[Figure]:
         running_node = named(local, NODE)
         await local.start(running_node)
         photos = make_photo_set(local.cluster, local.keys, local.cluster.volumes_on(NODE)[0])
-        await put_photo_set(photos, node, local.keys)
+        await put_photo_set(photos, node, local)
         bench = EdgeBench(local, photos)
 
         bare_address = free_address()

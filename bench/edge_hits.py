@@ -32,7 +32,7 @@ async def measure() -> Figure:
         running_node = named(local, NODE)
         await local.start([*running_node, *named(local, EDGE)])
         photos = make_photo_set(local.cluster, local.keys, local.cluster.volumes_on(NODE)[0])
-        await put_photo_set(photos, node, local.keys)
+        await put_photo_set(photos, node, local)
         by_url = {photo.url: photo.data for photo in photos}
         await check_responses(edge.listen, by_url)
         await local.stop(running_node)

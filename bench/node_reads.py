@@ -27,7 +27,7 @@ async def measure(floor: float = FLOOR) -> Figure:
         node = local.cluster.nodes[NODE]
         await local.start(named(local, NODE))
         photos = make_photo_set(local.cluster, local.keys, local.cluster.volumes_on(NODE)[0])
-        await put_photo_set(photos, node, local.keys)
+        await put_photo_set(photos, node, local)
         await check_responses(node.read, {photo.url: photo.data for photo in photos})
         urls = write_paths(local.data / "urls", [photo.url for photo in photos])
         bare_paths = write_paths(local.data / "bare-paths", [photo.bare_path for photo in photos])

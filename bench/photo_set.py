@@ -9,11 +9,14 @@ import aiohttp
 
 from bench.photo_bytes import render_photo
 from bench.wrk import LoadFailed, run_wrk
+from glassplate.local.cluster import LocalCluster
 from permission_urls import KeySource, ReadSigner
+from runtime.tls.machine_name import Role
 from storagenode.client import NodeClient
 from storagenode.protocol.layout import Place
 from volumes.address import Address
 from volumes.cluster import Cluster, Node
+from volumes.machines import own_certificate
 from volumes.photo_id import mint_photo_id, mint_version
 from volumes.photo_path import PhotoVersion, Variant, VolumeId, render_path
 from volumes.sizes import size_classes
@@ -78,10 +81,16 @@ def make_photo_set(cluster: Cluster, keys: KeySource, volume: VolumeId) -> list[
     return photos
 
 
-async def put_photo_set(photos: Sequence[PhotoOfSet], node: Node, keys: KeySource) -> None:
+async def put_photo_set(photos: Sequence[PhotoOfSet], node: Node, local: LocalCluster) -> None:
     """Write the photos to one node, through its write port."""
     async with aiohttp.ClientSession() as session:
-        client = NodeClient(node.id, node.write, session, keys)
+        client = NodeClient(
+            node.id,
+            node.write,
+            session,
+            local.keys,
+            own_certificate(local.cluster, Role.MASTER, "east-master"),
+        )
         await _lift_fences(client)
         for photo in photos:
             await client.put(

@@ -19,6 +19,7 @@ from bench.photo_bytes import render_photo
 from bench.photo_set import one_chunk
 from bench.scratch_cluster import named, scratch_cluster
 from glassplate.local.cluster import LocalCluster
+from runtime.tls.machine_name import Role
 from storagemaster.caches.purging import EdgePurger
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.mirrors.fleet import Fleet
@@ -28,6 +29,7 @@ from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.settlement import Settlements
 from storagenode.client import NodeClient
 from storagenode.protocol.layout import Place
+from volumes.machines import own_certificate
 from volumes.photo_id import mint_photo_id, mint_version
 from volumes.photo_path import PhotoVersion, Variant, VolumeId
 
@@ -71,7 +73,8 @@ async def _measure(
     local: LocalCluster, session: aiohttp.ClientSession, volume: VolumeId, batch: Batch
 ) -> Figure:
     source, *_ = ids = local.cluster.volumes[volume].mirrors
-    nodes = {n: NodeClient(n, local.cluster.nodes[n].write, session, local.keys) for n in ids}
+    own = own_certificate(local.cluster, Role.MASTER, "east-master")
+    nodes = {n: NodeClient(n, local.cluster.nodes[n].write, session, local.keys, own) for n in ids}
     mirrors = Mirrors(local.cluster, nodes, Fleet(nodes), local.cluster.nodes[source].colo)
     await mirrors.fleet.poll()
     # No edge needs a purge.

@@ -30,10 +30,12 @@ from glassplate.session.new_tokens import sign_new_token
 from imageworker.recipe import DEFAULT_RECIPE
 from imageworker.sandbox.child import SizesMaker
 from permission_urls import InternalSigner
+from runtime.tls.machine_name import Role
 from storagemaster.client import MasterClient
 from storagenode.client import NodeClient
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import BundledFile, render_bundle
+from volumes.machines import own_certificate
 from volumes.photo_path import (
     Info,
     PhotoFile,
@@ -104,9 +106,10 @@ class _Steps:
         self._local = local
         self._upload = upload
         self._maker = maker
-        self._master = MasterClient([local.cluster.masters["east-master"]], session, signer)
+        own = own_certificate(local.cluster, Role.WORKER, "east")
+        self._master = MasterClient([local.cluster.masters["east-master"]], session, signer, own)
         self._nodes = {
-            node.id: NodeClient(node.id, node.write, session, local.keys)
+            node.id: NodeClient(node.id, node.write, session, local.keys, own)
             for node in local.cluster.nodes.values()
         }
         self._seconds: dict[str, list[float]] = {}

@@ -31,7 +31,7 @@ from storagemaster.job_wire import JOB_SECONDS_MAX, QUEUES, RETRY_QUEUE, JobKind
 from storagemaster.queue_client import queue_client
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, Colo
-from volumes.machines import certificate_files
+from volumes.machines import own_certificate
 from volumes.map_digest import map_digest
 
 # The worker cancels a job before RQ's timeout, which would interrupt it at any point.
@@ -74,8 +74,7 @@ def sizes_workers(
         runner = stack.enter_context(asyncio.Runner())
         session = runner.run(_open_session())
         stack.callback(lambda: runner.run(session.close()))
-        files = certificate_files(cluster, Role.WORKER, colo)
-        certificate = Certificate(files) if files else None
+        certificate = own_certificate(cluster, Role.WORKER, colo)
         job = _sizes_job(cluster, keys, session, certificate, maker, colo=colo)
 
         def run(kind: JobKind, path: str, signature: str) -> str:

@@ -43,6 +43,16 @@ def certificate_files(cluster: Cluster, role: Role, id_: str) -> CertificateFile
     return CertificateFiles(Path(cluster.tls.folder), MachineName(role, id_))
 
 
+def own_certificate(cluster: Cluster, role: Role, id_: str) -> Certificate | None:
+    """Return the certificate of one machine, or None without TLS.
+
+    Raises:
+        CertificateRefused: It is missing or damaged.
+    """
+    files = certificate_files(cluster, role, id_)
+    return None if files is None else Certificate(files)
+
+
 def permits_roles(
     cluster: Cluster,
     own: Certificate,

@@ -92,7 +92,10 @@ def servers_of(cluster: Cluster) -> list[Server]:
     for node in cluster.nodes.values():
         found.append(_server(node.id, node.colo, node.read, "read"))
         found.append(_server(node.id, node.colo, node.write, "write"))
-    found += [_server(m.id, m.colo, m.address) for m in cluster.masters.values()]
+    for master in cluster.masters.values():
+        found.append(_server(master.id, master.colo, master.address))
+        if master.internal is not None:
+            found.append(_server(master.id, master.colo, master.internal, "workers"))
     for edge in cluster.edges.values():
         found.append(_server(edge.id, edge.colo, edge.listen, "listen"))
         found.append(_server(edge.id, edge.colo, edge.purge, "purge"))

@@ -1,7 +1,8 @@
 """The folder of certificates: the authority's, and one file for each machine.
 
 ca.pem              the certificate of the authority, which every machine needs
-ca-key.pem          its key, which issues certificates; keep it off the cluster's machines
+ca-key.pem          its key, which issues certificates; keep it off the cluster's machines, or
+                    elsewhere, at the path in GLASSPLATE_AUTHORITY_KEY
 node-east-1.pem     certificate and key of the node `east-1`, which only that node needs
 """
 
@@ -25,6 +26,7 @@ from volumes.cluster import Cluster
 from volumes.machines import machines_of
 
 AUTHORITY_KEY_FILE = "ca-key.pem"
+AUTHORITY_KEY_VARIABLE = "GLASSPLATE_AUTHORITY_KEY"
 SECONDS_PER_DAY = 86_400
 # It leaves time to notice an alert and to act.
 RENEWED_BELOW_DAYS = 60
@@ -60,7 +62,7 @@ def init_certificates(cluster: Cluster, folder: Path, *, now_seconds: float) -> 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (folder / AUTHORITY_FILE).exists():
         authority = new_authority(cluster.name, now_seconds=now_seconds)
-        _write(folder / AUTHORITY_KEY_FILE, authority.key_pem)
+        _write(_authority_key_file(folder), authority.key_pem)
         _write(folder / AUTHORITY_FILE, authority.certificate_pem)
     machines = machines_of(cluster)
     missing = [each for each in machines if not _path_of(folder, each).exists()]
@@ -73,6 +75,34 @@ def init_certificates(cluster: Cluster, folder: Path, *, now_seconds: float) -> 
     return missing
 
 
+def renew_certificates(
+    cluster: Cluster, folder: Path, *, now_seconds: float, renews_all: bool = False
+) -> list[Path]:
+    """Renew the certificates that end soon, or all of them; return their files.
+
+    Raises:
+        CertificatesRefused: The key of the authority is elsewhere or damaged.
+    """
+    due = [
+        each
+        for each in issued_certificates(folder)
+        if renews_all or each.days_left(now_seconds=now_seconds) < RENEWED_BELOW_DAYS
+    ]
+    if not due:
+        return []
+    authority, hosts = load_authority(folder), machines_of(cluster)
+    return [
+        save_certificate(
+            folder,
+            authority,
+            each.machine,
+            hosts=hosts.get(each.machine, ()),
+            now_seconds=now_seconds,
+        )
+        for each in due
+    ]
+
+
 def load_authority(folder: Path) -> Authority:
     """Return the authority of a folder.
 
@@ -81,7 +111,7 @@ def load_authority(folder: Path) -> Authority:
     """
     try:
         return parse_authority(
-            (folder / AUTHORITY_FILE).read_bytes(), (folder / AUTHORITY_KEY_FILE).read_bytes()
+            (folder / AUTHORITY_FILE).read_bytes(), _authority_key_file(folder).read_bytes()
         )
     except (OSError, ValueError) as error:
         raise CertificatesRefused(
@@ -117,6 +147,10 @@ def issued_certificates(folder: Path) -> list[IssuedCertificate]:
                 expiry_seconds = 0.0
             found.append(IssuedCertificate(machine, path, expiry_seconds))
     return found
+
+
+def _authority_key_file(folder: Path) -> Path:
+    return Path(os.environ.get(AUTHORITY_KEY_VARIABLE) or folder / AUTHORITY_KEY_FILE)
 
 
 def _path_of(folder: Path, machine: MachineName) -> Path:

@@ -18,14 +18,17 @@ from glassplate.doctor.agreement import (
     check_version,
     parse_samples,
 )
-from glassplate.doctor.finding import Finding, fail, ok, warn
+from glassplate.doctor.finding import Finding, fail, ok, unknown, warn
 from glassplate.session.new_tokens import sign_new_token
 from permission_urls import KeySource
+from runtime.tls.certificate import CertificateRefused
+from runtime.tls.machine_name import MachineName, Role
 from storagenode.client import NodeClient
 from storagenode.protocol.agreement import Agreed, agreed_headers, parse_agreed
 from storagenode.protocol.errors import InvalidSignature, NodeError
 from volumes.address import Address
 from volumes.cluster import Cluster, Master, Node
+from volumes.machines import PROMETHEUS, own_certificate
 from volumes.map_digest import map_digest
 
 RESPONSE_SECONDS = 5.0
@@ -67,12 +70,14 @@ class ProcessChecks:
         for finding in check_addresses(self._cluster):
             yield finding
 
-    async def _get(self, address: Address, path: str, *, token: str = "") -> tuple[int, str]:
+    async def _get(
+        self, address: Address, path: str, *, token: str = "", **tls: Any
+    ) -> tuple[int, str]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         timeout = aiohttp.ClientTimeout(total=RESPONSE_SECONDS)
-        url = f"http://{address}{path}"
+        url = f"{'https' if tls else 'http'}://{address}{path}"
         async with self._session.get(
-            url, headers=headers, timeout=timeout, allow_redirects=False
+            url, headers=headers, timeout=timeout, allow_redirects=False, **tls
         ) as response:
             return response.status, await response.text()
 
@@ -116,10 +121,16 @@ class ProcessChecks:
 
     async def _node(self, node: Node) -> list[Finding]:
         id_, what = f"protocol/{node.id}", f"node {node.id} accepts requests signed with these keys"
-        client = NodeClient(node.id, node.write, self._session, self._keys)
+        try:
+            certificate = own_certificate(self._cluster, Role.MONITOR, PROMETHEUS.id)
+        except CertificateRefused as error:
+            do = "run this on the machine of Prometheus, or copy that certificate here"
+            return [unknown(id_, what, str(error), do)]
+        client = NodeClient(node.id, node.write, self._session, self._keys, certificate)
+        tls = certificate.options_for(MachineName(Role.NODE, node.id)) if certificate else {}
         try:
             await client.scrub()
-            _, metrics = await self._get(node.write, "/metrics")
+            _, metrics = await self._get(node.write, "/metrics", **tls)
         except InvalidSignature:
             do = "give it the key file of this machine, and check that its address is right"
             return [fail(id_, what, "it refuses them", do)]

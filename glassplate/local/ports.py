@@ -70,6 +70,7 @@ def _addresses(cluster: Cluster) -> list[tuple[str, Address]]:
         *((f"{n.id}, reads", n.read) for n in cluster.nodes.values()),
         *((f"{n.id}, writes", n.write) for n in cluster.nodes.values()),
         *((m.id, m.address) for m in cluster.masters.values()),
+        *((f"{m.id}, workers", m.internal) for m in cluster.masters.values() if m.internal),
         *((e.id, e.listen) for e in cluster.edges.values()),
         *((f"{e.id}, purges", e.purge) for e in cluster.edges.values()),
         *((i.id, i.listen) for i in cluster.ingests.values()),

@@ -8,10 +8,12 @@ import contextlib
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from glassplate.certificates.certificate_folder import init_certificates, renew_certificates
 from glassplate.local.key_generation import generate_cluster_keys
 from glassplate.local.plan import PORTS_USED, LocalPorts, render_local_cluster
 from glassplate.local.ports import first_port, require_free_ports
@@ -76,6 +78,7 @@ def prepare_data(data: Path, *, port: int | None) -> Prepared:
     if not config.exists():
         _create(config, LocalPorts(port or DEFAULT_PORT))
     cluster = load_cluster(config)
+    _issue_certificates(cluster)
     previous = first_port(cluster)
     if port is not None and port != previous:
         cluster = _move(config, moved_ports(config.read_text(), previous, port))
@@ -107,6 +110,14 @@ def _create(config: Path, ports: LocalPorts) -> None:
     for node in cluster.nodes.values():
         mark_store(node)
     fresh.replace(config)
+
+
+def _issue_certificates(cluster: Cluster) -> None:
+    """Issue missing certificates, and renew certificates that end soon."""
+    folder, now = Path(cluster.tls.folder), time.time()
+    if cluster.tls.internal:
+        init_certificates(cluster, folder, now_seconds=now)
+        renew_certificates(cluster, folder, now_seconds=now)
 
 
 def _move(config: Path, text: str) -> Cluster:

@@ -30,7 +30,9 @@ S3_PORT = 8333
 # Directories of Debian's servers, which are not in every user's PATH.
 SERVER_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
-_MOVED = re.compile(r"(?<![\w./])/(keys|configs|edges|nodes|bucket|etc/glassplate|run/secrets)\b")
+_MOVED = re.compile(
+    r"(?<![\w./])/(keys|certificates|authority|configs|edges|nodes|bucket|etc/glassplate|run/secrets)\b"
+)
 
 
 class Site:

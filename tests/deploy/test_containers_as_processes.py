@@ -4,8 +4,11 @@ import io
 import json
 import shlex
 import subprocess
+import threading
 import time
+import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,8 @@ from PIL import Image
 from tests.deploy.compose_processes import site_of
 
 READY_SECONDS_MAX = 30.0
+# Longer than an edge needs from a change of the key file to its reload.
+FOLLOW_SECONDS = 5.0
 
 
 @pytest.fixture(name="site", scope="module")
@@ -34,7 +39,7 @@ def _running(site, cluster):
     site.run_once("init-bucket")
     parts = ["valkey", "memcached", *cluster.nodes, *cluster.masters]
     parts += [name for name in site.services if name.endswith("-worker")]
-    for name in [*parts, *cluster.edges]:
+    for name in [*parts, "edge-configs", *cluster.edges]:
         site.start(name)
     for name in parts[2:]:
         site.wait_until_healthy(name)
@@ -64,9 +69,9 @@ def wait_until_nothing_is_fenced(site):
 
 
 def run_command(site, edge):
-    """Return the command that `init` wrote for an edge."""
+    """Return the command that `init` wrote for an edge, behind the one that reloads it."""
     run = Path(site.moved(site.services[edge]["command"][1]))
-    program, *arguments = shlex.split(run.read_text())
+    program, *arguments = shlex.split(run.read_text().splitlines()[-1])
     assert program == "exec"
     return arguments
 
@@ -94,6 +99,64 @@ def photo():
     buffer = io.BytesIO()
     Image.linear_gradient("L").resize((320, 200)).convert("RGB").save(buffer, "JPEG")
     return buffer.getvalue()
+
+
+def upload(running, cluster):
+    """Upload the photo; return its receipt."""
+    token = subprocess.run(
+        [
+            "glassplate",
+            "token",
+            "create",
+            "--scope",
+            "upload",
+            "--scope",
+            "read",
+            "--scope",
+            "original",
+        ],
+        env=running.environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    master = cluster.masters["east-master"].address
+    request = urllib.request.Request(
+        f"http://{running.addresses['east-master']}:{master.port}/photos",
+        data=photo(),
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    return json.loads(read_body(request))
+
+
+def status_of(url):
+    """Return the status of a response."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:
+            response.read()
+            return response.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def keys(running, *arguments):
+    """Change the keys, as `docker compose run --rm glassplate keys` does."""
+    command = ["glassplate", "keys", *arguments]
+    subprocess.run(command, env=running.environment, check=True, capture_output=True)
+
+
+def key_ids(running):
+    """Return the key files of the edges."""
+    found = running.folder.glob("configs/*/keys.*")
+    return [file.read_text() for file in found]
+
+
+def wait_until(is_so):
+    """Return once a condition holds."""
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def test_init_is_idempotent(site, cluster):
@@ -140,30 +203,7 @@ def test_nginx_logs_to_stdout_and_stderr(site):
 
 def test_a_photo_goes_in_by_one_colo_and_out_by_both(running, cluster):
     """A photo is uploaded, resized, mirrored, and read through every edge."""
-    token = subprocess.run(
-        [
-            "glassplate",
-            "token",
-            "create",
-            "--scope",
-            "upload",
-            "--scope",
-            "read",
-            "--scope",
-            "original",
-        ],
-        env=running.environment,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    master = cluster.masters["east-master"].address
-    request = urllib.request.Request(
-        f"http://{running.addresses['east-master']}:{master.port}/photos",
-        data=photo(),
-        headers={"Authorization": f"Bearer {token}"},
-    )
-    receipt = json.loads(read_body(request))
+    receipt = upload(running, cluster)
     assert receipt["durability"] == "mirrored"
     assert {copy["colo"] for copy in receipt["copies"]} == {"east", "west"}
     original, small = (receipt["urls"][size].removeprefix(cluster.public_url) for size in "os")
@@ -175,6 +215,39 @@ def test_a_photo_goes_in_by_one_colo_and_out_by_both(running, cluster):
         if node.bucket is not None:
             there = f"http://{running.addresses[node.id]}:{node.read.port}"
             assert wait_until_answered(there + original) == photo()
+
+
+def test_edges_follow_a_rotation_without_refusing_a_valid_url(running, cluster):
+    """Under load, from the first key to the second, with nothing but the commands of the keys."""
+    (photo_url,) = [upload(running, cluster)["urls"]["o"].removeprefix(cluster.public_url)]
+    edges = [
+        f"http://{running.addresses[edge.id]}:{edge.listen.port}" for edge in cluster.edges.values()
+    ]
+    statuses, stopped = [], threading.Event()
+
+    def read(edge):
+        while not stopped.is_set():
+            statuses.append(status_of(edge + photo_url))
+
+    with ThreadPoolExecutor(len(edges)) as pool:
+        readers = [pool.submit(read, edge) for edge in edges]
+        try:
+            keys(running, "add", "--purpose", "read", "--verify-only")
+            wait_until(lambda: all("b" in text for text in key_ids(running)))
+            time.sleep(FOLLOW_SECONDS)
+            keys(running, "promote", "--purpose", "read", "b")
+            time.sleep(FOLLOW_SECONDS)
+            new = upload(running, cluster)["urls"]["o"].removeprefix(cluster.public_url)
+            assert ".b." in new
+            assert [status_of(edge + new) for edge in edges] == [200] * len(edges)
+        finally:
+            stopped.set()
+        for reader in readers:
+            reader.result()
+    assert set(statuses) == {200}
+    keys(running, "retire", "--purpose", "read", "a", "--yes")
+    wait_until(lambda: {status_of(edge + photo_url) for edge in edges} == {403})
+    assert [status_of(edge + new) for edge in edges] == [200] * len(edges)
 
 
 def test_the_bucket_is_made_once_and_keeps_its_marker(running):

@@ -11,6 +11,7 @@ from glassplate.certificates.certificate_folder import (
     init_certificates,
     issued_certificates,
     load_authority,
+    renew_certificates,
     save_certificate,
 )
 from glassplate.cli.connection import Connection
@@ -27,7 +28,8 @@ def certs() -> None:
     With `[tls] internal = "on"`, storagemasters, nodes, and workers prove to each other who they
     are, with certificates of the cluster's own authority. A certificate names the role and the id
     of one machine. They are in the folder `tls` beside the config, or in `[tls] folder`. A machine
-    needs ca.pem and its own file. Keep ca-key.pem off these machines.
+    needs ca.pem and its own file. Keep ca-key.pem off these machines, or at another path, in
+    GLASSPLATE_AUTHORITY_KEY.
 
     Running processes use a renewed certificate within two seconds, without a restart.
 
@@ -104,21 +106,11 @@ def renew(connection: Connection, *, renews_all: bool) -> None:
       glassplate certs renew --all
     """
     cluster, folder = _cluster(connection)
-    now = time.time()
-    due = [
-        each
-        for each in issued_certificates(folder)
-        if renews_all or each.days_left(now_seconds=now) < RENEWED_BELOW_DAYS
-    ]
-    if not due:
+    renewed = renew_certificates(cluster, folder, now_seconds=time.time(), renews_all=renews_all)
+    for path in renewed:
+        click.echo(f"renewed {path}")
+    if not renewed:
         click.echo(f"no certificate ends within {RENEWED_BELOW_DAYS} days")
-        return
-    authority, hosts = load_authority(folder), machines_of(cluster)
-    for each in due:
-        save_certificate(
-            folder, authority, each.machine, hosts=hosts.get(each.machine, ()), now_seconds=now
-        )
-        click.echo(f"renewed {each.path}")
 
 
 @certs.command("list")

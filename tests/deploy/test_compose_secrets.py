@@ -1,0 +1,33 @@
+"""compose.yaml: no running service has the key of the authority, and no environment a secret."""
+
+from glassplate.certificates.certificate_folder import AUTHORITY_KEY_VARIABLE
+from tests.deploy.test_compose import COLOS, ON_REQUEST, mounts_of
+
+
+def test_no_running_service_mounts_the_key_of_the_authority(services, cluster):
+    """The services read their certificates, and issue none."""
+    folders = {"/authority", cluster.tls.folder}
+    mounted = {
+        (name, target, can_write)
+        for name, service in services.items()
+        for _, target, can_write in mounts_of(service)
+        if target in folders
+    }
+    writers = {"owner", "init"} | ON_REQUEST
+    workers = {f"{colo}-worker" for colo in COLOS}
+    readers = {*cluster.nodes, *cluster.masters} | workers
+    assert mounted == {
+        *((name, folder, True) for name in writers for folder in folders),
+        *((name, cluster.tls.folder, False) for name in readers),
+    }
+
+
+def test_no_secret_is_in_the_environment(services):
+    """`docker inspect` would show the environment; only paths of secrets can be there."""
+    for service in services.values():
+        for name, value in service.get("environment", {}).items():
+            if name == AUTHORITY_KEY_VARIABLE:
+                assert value == "/authority/ca-key.pem"
+            else:
+                assert value.removeprefix("/run/secrets/") in service["secrets"]
+        assert "env_file" not in service
