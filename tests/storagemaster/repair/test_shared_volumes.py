@@ -33,6 +33,7 @@ def test_each_volume_has_one_owner():
     assert all(280 < len(own) < 390 for own in before.values())
     assert set(Counter(volume for own in after.values() for volume in own).values()) == {1}
     assert all(before[own] <= after[own] for own in after)
+    assert set.union(*after.values()) == set.union(*before.values()) == set(range(1, 1001))
 
 
 @pytest.mark.parametrize("seen", [(), MASTERS, ("m1",), ("m2", "m3")])
