@@ -20,7 +20,7 @@ MEASURED_SECONDS = 30.0
 def main() -> None:
     """Measure and print all figures."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale_idle", description=__doc__)
-    parser.add_argument("--volumes", type=int, nargs="*", default=[320, 5_000])
+    parser.add_argument("--volumes", type=int, nargs="*", default=[32, 320])
     for volumes in parser.parse_args().volumes:
         asyncio.run(_measure(volumes))
 
