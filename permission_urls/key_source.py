@@ -1,7 +1,8 @@
 """Keys of all purposes, and the source that gives them to signers and verifiers."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from types import MappingProxyType
 from typing import Protocol
 
@@ -54,6 +55,17 @@ class Keys:
     def with_ring(self, purpose: Purpose, ring: KeyRing) -> "Keys":
         """Return the same keys, with another ring for one purpose."""
         return Keys({**self.rings, purpose: ring})
+
+    def made_on(self, day: date) -> "Keys":
+        """Return the same keys, made on a day unless another one is recorded."""
+        return Keys(
+            {
+                purpose: KeyRing(
+                    keys=tuple(replace(key, made=key.made or day) for key in ring.keys)
+                )
+                for purpose, ring in self.rings.items()
+            }
+        )
 
     def only(self, purposes: Iterable[Purpose]) -> "Keys":
         """Return the keys of some purposes."""

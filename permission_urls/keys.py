@@ -15,6 +15,7 @@ import hmac
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from datetime import date
 from enum import StrEnum
 
 from permission_urls.errors import InvalidKeys
@@ -56,6 +57,8 @@ class Key:
     key_id: str
     secret: bytes = field(repr=False)
     state: KeyState
+    made: date | None = None
+    """The day on which it was made, or None if none is recorded."""
 
     def __post_init__(self) -> None:
         problems = problems_of_id(self.key_id) + problems_of_secret(self.key_id, self.secret)

@@ -28,6 +28,28 @@ class Histogram:
             return list(self._counts), self._sum_seconds
 
 
+def quantile_seconds(
+    bounds_seconds: Sequence[float], counts: Sequence[int], share: float
+) -> float | None:
+    """Return the duration that a share of all durations does not exceed, or None without any.
+
+    Within a bucket it is estimated, as by Prometheus' `histogram_quantile`. Above all bounds it is
+    the last bound.
+
+    >>> quantile_seconds((0.5, 1.0), (90, 10, 0), 0.95)
+    0.75
+    """
+    rank = share * sum(counts)
+    if not rank:
+        return None
+    below, low = 0, 0.0
+    for bound, count in zip(bounds_seconds, counts, strict=False):
+        if count and below + count >= rank:
+            return low + (bound - low) * (rank - below) / count
+        below, low = below + count, bound
+    return bounds_seconds[-1]
+
+
 def cumulative_buckets(
     bounds_seconds: Sequence[float], counts: Sequence[int]
 ) -> list[tuple[str, float]]:

@@ -194,14 +194,14 @@ def _wire(
     photos = Photos(reads, urls, cache, queue)
     deletes = Deletes(mirrors, reads, mirroring, purging, tombstones, cache, events)
     bundles = Bundles(mirrors, mirroring, cache, events, queue)
-    abandoned = _abandoned_jobs(connection, keys, queue, Attempts(mirrors, reads, bundles))
+    jobs = _abandoned_jobs(connection, keys, queue, Attempts(mirrors, reads, bundles))
     sweep = Sweep(mirrors, queue, settling := Settling(mirrors.fleet))
     audit = AuditLog(mirrors, master=master.id, boot=boot)
     reconcile = _reconciler(mirrors, tombstones, settling, audit)
     keyed_photos = KeyedPhotos(cluster, secret=keys.ring(Purpose.PHOTO_ID).idempotency_secret)
     uploads = Uploads(mirrors, mirroring, urls, queue, events, keyed_photos)
     status = ClusterStatus(
-        mirrors, queue, ports, abandoned, reconcile, settling, audit, sweep, certificates, keys
+        mirrors, queue, ports, jobs, reconcile, settling, audit, sweep, certificates, keys, clients
     )
     authorization = _authorization(cluster, master, keys, revoked_tokens)
     console, feed = _console_api(mirrors, authorization, events, status, master)
@@ -225,7 +225,7 @@ def _wire(
         description=DescriptionApi(cluster, keys),
         audit=AuditApi(audit, LogReader(mirrors)),
         events=events,
-        metrics=MasterMetrics(events, webhooks, clients, map_digest=map_digest(cluster)),
+        metrics=MasterMetrics(events, webhooks, clients, audit, keys, map_digest(cluster)),
         status=status,
         console=console,
     )
@@ -233,7 +233,7 @@ def _wire(
         (mirrors.fleet.poll, POLL_SECONDS),
         (ports.poll, PORT_POLL_SECONDS),
         *_messages(EventRelay(cluster.queue_url, keys, events, boot=boot), webhooks),
-        *_jobs(queue, abandoned),
+        *_jobs(queue, jobs),
         *_records(feed, audit),
         *_repairs(mirrors, purging, purge_sessions, tombstones, reconcile, sweep),
     )

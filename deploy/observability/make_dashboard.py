@@ -162,6 +162,26 @@ ROWS: dict[str, list[Panel]] = {
         ),
         Panel("Photos", "sum by (state) (rate(glassplate_photos_total[5m]))", "ops", "{{state}}"),
     ],
+    "Trust": [
+        Panel(
+            "Refused requests",
+            f'sum by (code) (rate({_HTTP}{{port="api",code=~"401|403|429"}}[5m]))',
+            "reqps",
+            "{{code}}",
+        ),
+        Panel(
+            "Audit entries in one colo",
+            "sum by (instance) (glassplate_audit_unmirrored_entries)",
+            threshold=1,
+        ),
+        Panel(
+            "Age of keys",
+            "max by (purpose) (glassplate_key_age_seconds)",
+            "s",
+            "{{purpose}}",
+            400 * 86400,
+        ),
+    ],
 }
 
 

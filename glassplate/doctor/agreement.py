@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from glassplate.doctor.finding import Finding, fail, ok, warn
+from runtime.quantities import quantity
 from storagenode.protocol.agreement import Agreed
 
 CLOCK_SECONDS_MAX = 2.0
@@ -105,7 +106,8 @@ def check_status(status: Mapping[str, Any]) -> Iterator[Finding]:
         else:
             yield ok(f"node/{id_}", what)
         if node["fenced_volumes"]:
-            found = f"{len(node['fenced_volumes'])} volumes wait for tombstones"
+            waiting = len(node["fenced_volumes"])
+            found = f"{quantity(waiting, 'volume waits', 'volumes wait')} for tombstones"
             do = "start the other mirrors, so that it can compare tombstones"
             yield warn(f"fence/{id_}", f"node {id_} serves all its volumes", found, do)
     for edge in status["edges"]:
@@ -153,6 +155,6 @@ def _check_work(status: Mapping[str, Any]) -> Iterator[Finding]:
         do = "start python -m imageworker; see NoWorker in docs/runbook.md"
         yield fail("workers", what, "no worker is alive", do)
     else:
-        yield ok("workers", what, f"{status['workers_alive']} workers")
+        yield ok("workers", what, quantity(status["workers_alive"], "worker"))
     for alert in status["alerts"]:
         yield warn("alert", "the storagemaster has no alert", alert, "see docs/runbook.md")

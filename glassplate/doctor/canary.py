@@ -11,6 +11,7 @@ import aiohttp
 from glassplate.client import Client
 from glassplate.doctor.finding import Finding, fail, ok
 from glassplate.errors import GlassplateError
+from runtime.quantities import quantity
 from volumes.cluster import Cluster
 
 READY_SECONDS_MAX = 60.0
@@ -64,7 +65,7 @@ async def _read_everywhere(
             found = f"not {', '.join(refused)}"
             yield fail(f"canary/read/{edge.id}", what, found, "see ReadErrors in docs/runbook.md")
         else:
-            yield ok(f"canary/read/{edge.id}", what, f"{len(status.urls)} sizes")
+            yield ok(f"canary/read/{edge.id}", what, quantity(len(status.urls), "size"))
 
 
 async def _delete(

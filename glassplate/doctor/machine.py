@@ -5,6 +5,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 from glassplate.doctor.finding import Finding, fail, ok, unknown, warn
@@ -13,6 +14,7 @@ from permission_urls.expiry import NO_EXPIRY
 from permission_urls.files.token_file import load_tokens
 from volumes.cluster import Cluster, Node
 
+KEY_DAYS_MAX = 400
 FSYNCS = 10
 FSYNC_SECONDS_MAX = 0.1
 FREE_INODES_MIN = 0.05
@@ -28,6 +30,27 @@ def load_checked_keys(cluster: Cluster) -> tuple[Keys | None, Finding]:
     except KeyRingError as error:
         do = f"copy the cluster's key file to {path}, with mode 600"
         return None, fail("keys", what, str(error), do)
+
+
+def check_key_ages(keys: Keys, today: date) -> Finding:
+    """Return the finding about keys that have signed for long."""
+    what = f"no key has signed for more than {KEY_DAYS_MAX} days"
+    signing = {
+        purpose: ring.signing_key for purpose, ring in keys.rings.items() if purpose.is_rotated
+    }
+    old = [
+        f"{key.key_id} of {purpose}, made {key.made}"
+        for purpose, key in signing.items()
+        if key.made is not None and (today - key.made).days > KEY_DAYS_MAX
+    ]
+    if old:
+        do = "rotate them: glassplate keys add --purpose PURPOSE; see KeyOld in docs/runbook.md"
+        return warn("key-age", what, "; ".join(old), do)
+    undated = [purpose for purpose, key in signing.items() if key.made is None]
+    if undated:
+        do = "add `made = YYYY-MM-DD` to them in the key file, or rotate them"
+        return unknown("key-age", what, f"no day is recorded of: {', '.join(undated)}", do)
+    return ok("key-age", what)
 
 
 def check_tokens(cluster: Cluster) -> Iterator[Finding]:

@@ -1,5 +1,7 @@
 """Generation of keys that every kind of edge can use."""
 
+from datetime import UTC, date, datetime
+
 from permission_urls import Key, KeyRing, Keys, Purpose, derived_key, generate_key, generate_keys
 from permission_urls.key_source import FIRST_KEY_ID
 from permission_urls.keys import RandomBytes
@@ -22,6 +24,11 @@ def generate_varnish_safe_key(key_id: str, random_bytes: RandomBytes) -> Key:
         if 0 not in derived_key(KeyRing(keys=(key,)), key_id, Purpose.READ):
             return key
     raise AssertionError(f"{_DRAWS_MAX} keys in a row had a zero byte: the bytes are not random")
+
+
+def today() -> date:
+    """Return the present day in UTC, as new keys record it."""
+    return datetime.now(UTC).date()
 
 
 def generate_cluster_keys(random_bytes: RandomBytes) -> Keys:

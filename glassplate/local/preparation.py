@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glassplate.certificates.certificate_folder import init_certificates, renew_certificates
-from glassplate.local.key_generation import generate_cluster_keys
+from glassplate.local.key_generation import generate_cluster_keys, today
 from glassplate.local.plan import PORTS_USED, LocalPorts, render_local_cluster
 from glassplate.local.ports import first_port, require_free_ports
 from permission_urls import Keys, load_keys, save_keys
@@ -106,7 +106,7 @@ def _create(config: Path, ports: LocalPorts) -> None:
     cluster = load_cluster(fresh)
     keys_file = Path(cluster.keys_file)
     if not keys_file.exists():
-        save_keys(keys_file, generate_cluster_keys(os.urandom))
+        save_keys(keys_file, generate_cluster_keys(os.urandom).made_on(today()))
     for node in cluster.nodes.values():
         mark_store(node)
     fresh.replace(config)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from importlib.resources import files
 
 from glassplate.client import Client
 from glassplate.errors import NotReadyInTime, SizesFailed
@@ -11,7 +11,7 @@ from storagemaster.wire import Receipt
 from volumes.cluster import Cluster
 
 READY_SECONDS_MAX = 120.0
-_FOLDER = Path(__file__).parents[1] / "samples"
+_FOLDER = files("storagemaster.console") / "sample_photos"
 
 Report = Callable[[int, int, str], None]
 """Receives the number of finished steps, the total, and the current step."""
@@ -27,8 +27,9 @@ class SampleOutcome:
 
 
 def read_sample_photos() -> dict[str, bytes]:
-    """Return the eight JPEGs in `glassplate/samples/` by file name."""
-    return {path.name: path.read_bytes() for path in sorted(_FOLDER.glob("*.jpg"))}
+    """Return the sample photos by file name, which the console has as well."""
+    photos = [each for each in _FOLDER.iterdir() if each.name.endswith(".jpg")]
+    return {photo.name: photo.read_bytes() for photo in sorted(photos, key=lambda each: each.name)}
 
 
 async def upload_samples(cluster: Cluster, token: str, report: Report) -> list[SampleOutcome]:

@@ -1,9 +1,11 @@
 """Key file: the keys of each purpose as TOML, readable by its owner only.
 
-It has one table per purpose and key, oldest first. The secret is 64 hex characters:
+It has one table per purpose and key, oldest first. The secret is 64 hex characters. The day on
+which the key was made can be missing:
 
     [read.a]
     state = "signing"
+    made = 2026-01-30
     secret = "8f1c...e0"
 
 A file can have some purposes only: it then permits no other.
@@ -16,6 +18,7 @@ import re
 import stat
 import tomllib
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +39,7 @@ from permission_urls.purposes import Purpose
 KEY_FILE_MODE = 0o600
 
 _SECRET = re.compile("(?:[0-9a-f]{2})*")
-_FIELDS = frozenset({"state", "secret"})
+_FIELDS = frozenset({"state", "made", "secret"})
 _STATES = {state.value: state for state in KeyState}
 _HEADING = """\
 # Keys by purpose. Keep this file secret, mode 0600.
@@ -77,11 +80,17 @@ def save_keys(path: Path, keys: Keys) -> None:
 def render_keys(keys: Keys) -> str:
     """Render the text of a key file."""
     tables = [
-        f'\n[{purpose}.{key.key_id}]\nstate = "{key.state}"\nsecret = "{key.secret.hex()}"\n'
-        for purpose, ring in keys.rings.items()
-        for key in ring.keys
+        _render_table(purpose, key) for purpose, ring in keys.rings.items() for key in ring.keys
     ]
     return _HEADING + "".join(tables)
+
+
+def _render_table(purpose: Purpose, key: Key) -> str:
+    lines = [f"[{purpose}.{key.key_id}]", f'state = "{key.state}"']
+    if key.made is not None:
+        lines.append(f"made = {key.made.isoformat()}")
+    lines.append(f'secret = "{key.secret.hex()}"')
+    return "\n" + "\n".join(lines) + "\n"
 
 
 def parse_keys(text: str) -> Keys:
@@ -143,11 +152,17 @@ def _parse_entry(key_id: str, table: Any) -> _Entry:
     unknown = sorted(table.keys() - _FIELDS)
     problems = problems_of_id(key_id)
     problems += [
-        f"key {key_id!r}: unknown field {name!r}; known fields: secret, state" for name in unknown
+        f"key {key_id!r}: unknown field {name!r}; known fields: made, secret, state"
+        for name in unknown
     ]
     state = _STATES.get(str(table.get("state")))
     if state is None:
         problems.append(f"key {key_id!r}: the state must be signing, accepted, or retired")
+    made = table.get("made")
+    # A datetime is a date as well.
+    if made is not None and type(made) is not date:
+        problems.append(f"key {key_id!r}: `made` must be a date, such as 2026-01-30")
+        made = None
     secret = _parse_secret(table.get("secret"))
     if secret is None:
         problems.append(f"key {key_id!r}: the secret must be lower-case hex")
@@ -155,7 +170,8 @@ def _parse_entry(key_id: str, table: Any) -> _Entry:
         problems += problems_of_secret(key_id, secret)
     if problems or state is None or secret is None:
         return _Entry(state=state, problems=tuple(problems), key=None)
-    return _Entry(state=state, problems=(), key=Key(key_id=key_id, secret=secret, state=state))
+    key = Key(key_id=key_id, secret=secret, state=state, made=made)
+    return _Entry(state=state, problems=(), key=key)
 
 
 def _parse_secret(text: Any) -> bytes | None:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
+from runtime.quantities import quantity
 from storagemaster.audit.copies import Durability
 from storagemaster.audit.entries import Act
 from storagemaster.audit.log_writer import LogWriter
@@ -68,12 +69,20 @@ class AuditLog:
 
     def alerts(self) -> list[str]:
         """Return the alert if entries are not in two colos."""
-        problems = filter(None, (self._acts.problem(), self._uploads.problem()))
         return [
-            f"the audit log is not mirrored: {problem}; start storagenodes in two colos with free "
-            "space, and it is completed"
-            for problem in problems
+            f"the audit log is not mirrored: {quantity(count, 'entry is', 'entries are')} "
+            f"{durability.value}; start storagenodes in two colos with free space, and it is "
+            "completed"
+            for count, durability in self._unmirrored()
+            if count
         ]
+
+    def unmirrored_entries(self) -> int:
+        """Return the number of entries that could not be stored in two colos."""
+        return sum(count for count, _ in self._unmirrored())
+
+    def _unmirrored(self) -> list[tuple[int, Durability]]:
+        return [self._acts.unmirrored(), self._uploads.unmirrored()]
 
     def _note_refusals(self) -> None:
         for act, count in self._refusals.items():

@@ -60,13 +60,11 @@ class LogWriter:
         self._last = self._best
         self._appends: asyncio.Task[None] | None = None
 
-    def problem(self) -> str:
-        """Return what is wrong with the last entries, or an empty text."""
+    def unmirrored(self) -> tuple[int, Durability]:
+        """Return the number of entries that could not be mirrored, and how durable they are."""
         if self._waiting and not self._last.is_kept:
-            return f"{len(self._waiting)} entries are {self._last.value}"
-        if self._in_one_colo:
-            return f"{len(self._in_one_colo)} entries are {Durability.ONE_COLO.value}"
-        return ""
+            return len(self._waiting), self._last
+        return len(self._in_one_colo), Durability.ONE_COLO
 
     async def record(self, act: Act) -> Durability:
         """Add an entry; return how durable it is once it is stored, or cannot be stored now.

@@ -4,7 +4,7 @@ Samples are in memory only: after a restart the charts begin again.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,8 +58,21 @@ def values_of(status: Mapping[str, Any]) -> dict[str, float]:
         "workers_alive": status["workers_alive"],
         "nodes_up": sum(node["up"] for node in status["nodes"]),
         "repair_bytes_left": status["repair"]["bytes_left"],
+        "upload_p99_seconds": status["upload_p99_seconds"],
+        "read_p99_seconds": _greatest(edge["read_p99_seconds"] for edge in status["edges"]),
+        "reads_per_second": _sum(edge["reads_per_second"] for edge in status["edges"]),
+        "fsync_p99_seconds": _greatest(node["fsync_p99_seconds"] for node in status["nodes"]),
     }
     for node in status["nodes"]:
         if node["up"]:
             values[f"free_bytes {node['id']}"] = node["free_bytes"]
     return {name: float(value) for name, value in values.items() if value is not None}
+
+
+def _greatest(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

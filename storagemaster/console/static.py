@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -35,6 +36,7 @@ class StaticFiles:
             for name, body in self._files.items()
             if not name.endswith(".jpg")
         }
+        self._samples = sample_photos()
         self._headers = security_headers(photo_url)
 
     def response(self, name: str, request: web.Request) -> web.Response:
@@ -43,8 +45,11 @@ class StaticFiles:
         Raises:
             HTTPNotFound: The console has no such file.
         """
-        body = self._files.get(name)
-        if body is None:
+        if name in self._files:
+            body = self._files[name]
+        elif name in self._samples:
+            body = self._samples[name].read_bytes()
+        else:
             raise web.HTTPNotFound
         etag = hashlib.sha256(body).hexdigest()[:32]
         headers = {
@@ -61,6 +66,12 @@ class StaticFiles:
         media_type = _TYPES[name.rpartition(".")[2]]
         charset = None if media_type == "image/jpeg" else "utf-8"
         return web.Response(body=body, content_type=media_type, charset=charset, headers=headers)
+
+
+def sample_photos() -> dict[str, Traversable]:
+    """Return the files of the sample photos by name."""
+    folder = files("storagemaster.console") / "sample_photos"
+    return {each.name: each for each in folder.iterdir() if each.name.endswith(".jpg")}
 
 
 def security_headers(photo_url: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ becomes the same new photo, so repeating an undelete is harmless.
 import logging
 
 from permission_urls import VolumeRanges
+from runtime.quantities import quantity
 from storagemaster.errors import (
     BadUpload,
     PhotoGone,
@@ -109,7 +110,7 @@ class Undeletes:
                 )
             raise UnknownPhoto(
                 f"no trash has a deleted original of photo {photo}: it was not deleted, or more "
-                f"than {self._mirrors.cluster.limits.trash_days} days ago"
+                f"than {quantity(self._mirrors.cluster.limits.trash_days, 'day')} ago"
             )
         last = max((file for _, file in originals), key=lambda file: (file.day, file.path))
         return [(node, file) for node, file in originals if file.file == last.file]

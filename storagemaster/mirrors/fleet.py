@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from runtime.quantities import quantity
 from storagenode.protocol.wire import NodeStatus
 from volumes.cluster import NodeId, Volume
 from volumes.cold_tier import ColdTier, parse_cold_tier
@@ -164,6 +165,6 @@ def _reason_of(status: NodeStatus) -> str:
     if status.suspect_reason or not status.unwritten_tombstones:
         return status.suspect_reason
     return (
-        f"its disk refused {status.unwritten_tombstones} tombstones, which are in memory only; "
+        f"its disk refused {quantity(status.unwritten_tombstones, 'tombstone')}, in memory only; "
         "free space on it"
     )

@@ -8,6 +8,7 @@ fleet, because only their order matters.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from runtime.quantities import quantity
 from storagemaster.mirrors.fleet import Fleet
 from volumes.cluster import NodeId, Volume
 from volumes.photo_path import Variant, VolumeId
@@ -101,7 +102,8 @@ class Settling:
         if last.unreachable:
             return f"another comparison: {', '.join(last.unreachable)} did not respond to the last"
         if last.failed_steps:
-            return f"another comparison: {last.failed_steps} steps of the last repair are left"
+            steps = quantity(last.failed_steps, "step")
+            return f"another comparison: the last repair left {steps}"
         if not self.is_compared(volume) or not self._is_swept_once(volume):
             return "the search for photos without sizes"
         unmade = len(self._sweeps[volume.number].unmade)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from permission_urls import CLOCK_SKEW_SECONDS_MAX
+from runtime.quantities import quantity
 from storagemaster.mirrors.fleet import NodeView
 from storagemaster.operations.disagreements import Process
 from storagenode.protocol.layout import SETTLED
@@ -47,9 +48,9 @@ def node_alerts(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
 def tombstone_alerts(refused: Mapping[NodeId, Sequence[str]]) -> list[str]:
     """Return the alerts about tombstones without a valid proof, by node."""
     return [
-        f"node {node} has {len(paths)} tombstones without a valid proof, such as {paths[0]}: no "
-        "other node obeys them, and this node serves none of their photos; delete a photo again "
-        "if it was deleted, or remove the file from the node if it was not"
+        f"node {node} has {quantity(len(paths), 'tombstone')} without a valid proof, such as "
+        f"{paths[0]}: no other node obeys them, and this node serves none of their photos; delete "
+        "a photo again if it was deleted, or remove the file from the node if it was not"
         for node, paths in refused.items()
         if paths
     ]
@@ -127,15 +128,16 @@ def repair_alerts(repair: Mapping[str, Any]) -> list[str]:
     if repair["failed_total"]:
         first = repair["failed"][0]
         alerts.append(
-            f"{repair['failed_total']} files could not be repaired, such as {first['path']} "
+            f"{quantity(repair['failed_total'], 'file')} could not be repaired, such as "
+            f"{first['path']} "
             f"on {first['node']}: {first['reason']}; fix the cause, then run "
             "`glassplate repair --apply`"
         )
     if repair["conflicts"]:
         first = repair["conflicts"][0]
         alerts.append(
-            f"{len(repair['conflicts'])} photos have different originals on their mirrors, such as "
-            f"{first['reference']}; this is settled once every node is up"
+            f"{quantity(len(repair['conflicts']), 'photo has', 'photos have')} different originals "
+            f"on the mirrors, such as {first['reference']}; this is settled once every node is up"
         )
     return alerts
 
@@ -174,8 +176,8 @@ def queue_alerts(
         return ["the queue is unavailable: sizes of stored photos are made when it is back"]
     alerts = []
     if workers_alive == 0:
-        waiting = sum(depths.values())
-        alerts.append(f"no worker is alive: no sizes are made, and {waiting} jobs wait")
+        waiting = quantity(sum(depths.values()), "job waits", "jobs wait")
+        alerts.append(f"no worker is alive: no sizes are made, and {waiting}")
     if oldest_job_seconds is not None and oldest_job_seconds > OLDEST_JOB_SECONDS_MAX:
         alerts.append(
             f"a photo has waited {oldest_job_seconds:.0f} s for its sizes: start more workers"

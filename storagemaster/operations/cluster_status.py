@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from permission_urls import KeySource
+from runtime.clients import Clients
+from runtime.traffic import BUCKETS_SECONDS, Traffic
 from storagemaster.audit.audit_log import AuditLog
 from storagemaster.jobs.abandoned_jobs import AbandonedJobs
 from storagemaster.jobs.sizes_queue import SizesQueue
@@ -27,11 +29,14 @@ from storagemaster.operations.alerts import (
 from storagemaster.operations.certificates import Certificates, certificate_alerts
 from storagemaster.operations.disagreements import Disagreements, Process
 from storagemaster.operations.port_health import PortHealth
+from storagemaster.operations.recent_durations import RecentDurations
 from storagemaster.operations.space_trend import SpaceTrend
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import state_document
+from storagemaster.wire import UPLOAD
 from storagenode.protocol.agreement import Agreed, agreed_headers, parse_agreed
 from storagenode.protocol.files import VolumeSummary
+from storagenode.protocol.wire import FSYNC_BOUNDS_SECONDS
 from volumes.cluster import Edge, Master, Node, NodeId, Volume
 from volumes.cold_tier import ColdTier
 from volumes.map_digest import map_digest
@@ -52,6 +57,7 @@ class ClusterStatus:
         sweep: Sweep,
         certificates: Certificates,
         keys: KeySource,
+        clients: Clients,
         *,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
@@ -72,6 +78,9 @@ class ClusterStatus:
         self._keys = keys
         self._map_digest = map_digest(mirrors.cluster)
         self._disagreements = Disagreements()
+        self._traffic = clients.traffic
+        self._fsyncs = RecentDurations(FSYNC_BOUNDS_SECONDS)
+        self._uploads = RecentDurations(BUCKETS_SECONDS)
 
     async def document(self) -> dict[str, Any]:
         """Return the document of the cluster. A value is None if its source is unreachable."""
@@ -120,6 +129,7 @@ class ClusterStatus:
             "queues": depths,
             "workers_alive": workers_alive,
             "oldest_job_seconds": oldest_job_seconds,
+            "upload_p99_seconds": self._upload_p99_seconds(),
             "repair": repair,
             "tls": tls,
             "alerts": [
@@ -148,12 +158,18 @@ class ClusterStatus:
     def _node(self, node: Node, view: NodeView) -> dict[str, Any]:
         if view.up and view.status is not None:
             self._trend.record(node.id, self._now_seconds(), view.status)
+            self._fsyncs.record(node.id, self._now_seconds(), view.status.fsync_counts)
         return {
             **_node(node, view),
             "read_up": self._port_health.is_up(node.read),
             "clock_difference_seconds": self._port_health.clock_difference_seconds(node.read),
             "days_to_full": self._trend.days_to_full(node.id),
+            "fsync_p99_seconds": self._fsyncs.p99_seconds(node.id),
         }
+
+    def _upload_p99_seconds(self) -> float | None:
+        self._uploads.record("", self._now_seconds(), _upload_counts(self._traffic))
+        return self._uploads.p99_seconds("")
 
     def _master_of(self, master: Master) -> dict[str, Any]:
         is_up = self._port_health.is_up(master.address)
@@ -190,6 +206,7 @@ class ClusterStatus:
             "id": edge.id,
             "reads_per_second": reads.per_second if reads else None,
             "hit_rate": reads.hit_rate if reads else None,
+            "read_p99_seconds": reads.p99_seconds if reads else None,
             "colo": edge.colo,
             "kind": edge.kind,
             "up": self._port_health.is_up(edge.listen),
@@ -209,6 +226,16 @@ class ClusterStatus:
         return [
             {"volumes": numbers, "for": reason} for reason, numbers in volumes_by_reason.items()
         ]
+
+
+def _upload_counts(traffic: Traffic) -> list[int]:
+    """Return the number of photos that were stored in one request, by duration."""
+    stored = [
+        series.buckets
+        for kind, series in traffic.series.items()
+        if (kind.method, kind.route) == (UPLOAD.method, UPLOAD.template) and kind.code < 300
+    ]
+    return [sum(counts) for counts in zip([0] * (len(BUCKETS_SECONDS) + 1), *stored, strict=True)]
 
 
 def _node(node: Node, view: NodeView) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 import asyncio
 import re
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import aiohttp
 
+from runtime.histogram import quantile_seconds
 from volumes.address import Address
 from volumes.cluster import Edge
 
@@ -16,6 +18,10 @@ PAUSE_SECONDS = 10.0
 WINDOW_SECONDS = 300.0
 RESPONSE_SECONDS = 1.0
 _HITS = {"hit", "stale", "updating", "revalidated"}
+_DURATIONS = re.compile(
+    r'^glassplate_edge_request_duration_seconds_bucket{cache="(\w+)",le="([\d.]+|\+Inf)"} (\d+)$',
+    re.MULTILINE,
+)
 _REQUESTS = re.compile(
     r'^glassplate_edge_requests_total{cache="(\w+)",code="\d+"} (\d+)$', re.MULTILINE
 )
@@ -28,6 +34,8 @@ class Counts:
     at_seconds: float
     reads: int
     hits: int
+    durations: Mapping[str, int] = field(default_factory=dict)
+    """Number of reads that took at most the seconds that the key is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +45,23 @@ class Reads:
     per_second: float
     hit_rate: float | None
     """The share of reads that its cache answered, or None without reads."""
+    p99_seconds: float | None = None
+    """The time that 99 % of the reads took at most, or None without reads."""
 
 
 def parse_counts(text: str, *, at_seconds: float) -> Counts:
     """Return the counts of an edge's metrics. Requests that need no cache are not reads.
 
     >>> parse_counts('glassplate_edge_requests_total{cache="hit",code="200"} 7', at_seconds=0.0)
-    Counts(at_seconds=0.0, reads=7, hits=7)
+    Counts(at_seconds=0.0, reads=7, hits=7, durations=Counter())
     """
     counted = [(cache, int(number)) for cache, number in _REQUESTS.findall(text) if cache != "none"]
     hits = sum(number for cache, number in counted if cache in _HITS)
-    return Counts(at_seconds, sum(number for _, number in counted), hits)
+    durations: Counter[str] = Counter()
+    for cache, bound, number in _DURATIONS.findall(text):
+        if cache != "none":
+            durations[bound] += int(number)
+    return Counts(at_seconds, sum(number for _, number in counted), hits, durations)
 
 
 def reads_between(first: Counts, last: Counts) -> Reads | None:
@@ -56,7 +70,16 @@ def reads_between(first: Counts, last: Counts) -> Reads | None:
     seconds = last.at_seconds - first.at_seconds
     if seconds <= 0 or reads < 0 or hits < 0:
         return None
-    return Reads(reads / seconds, hits / reads if reads else None)
+    return Reads(reads / seconds, hits / reads if reads else None, _p99_seconds(first, last))
+
+
+def _p99_seconds(first: Counts, last: Counts) -> float | None:
+    """Return the quantile of the durations between two moments, whose counts are cumulative."""
+    bounds = sorted(last.durations, key=float)
+    totals = [last.durations[each] - first.durations.get(each, 0) for each in bounds]
+    counts = [total - before for before, total in pairwise([0, *totals])]
+    finite = [float(bound) for bound in bounds if bound != "+Inf"]
+    return quantile_seconds(finite, counts, 0.99) if finite else None
 
 
 class EdgeReads:

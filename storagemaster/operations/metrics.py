@@ -1,15 +1,20 @@
 """Prometheus metrics of a storagemaster, from the document of its status."""
 
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from permission_urls import KeySource, Purpose
+from permission_urls.errors import InvalidKeys
 from runtime.clients import Clients
 from runtime.port_metrics import PortMetrics
+from storagemaster.audit.audit_log import AuditLog
 from storagemaster.events.events import Event, Events
 from storagemaster.events.webhooks import Webhooks
 
@@ -21,11 +26,22 @@ class MasterMetrics:
     """The counts of this storagemaster's own work, and its view of the cluster."""
 
     def __init__(
-        self, events: Events, webhooks: Webhooks, clients: Clients, *, map_digest: str = ""
+        self,
+        events: Events,
+        webhooks: Webhooks,
+        clients: Clients,
+        audit: AuditLog,
+        keys: KeySource,
+        map_digest: str = "",
+        *,
+        now_seconds: Callable[[], float] = time.time,
     ) -> None:
         self._clients = PortMetrics({API_PORT: clients}, map_digest=map_digest)
         self._outcomes: Counter[str] = Counter(ready=0, failed=0, deleted=0)
         self._webhooks = webhooks
+        self._audit = audit
+        self._keys = keys
+        self._now_seconds = now_seconds
         events.subscribe_local(self._count)
 
     def render(self, status: Mapping[str, Any]) -> bytes:
@@ -53,7 +69,12 @@ class MasterMetrics:
         sent.add_metric(["delivered"], sum(each.delivered for each in counts))
         sent.add_metric(["given_up"], sum(each.given_up for each in counts))
         sent.add_metric(["dropped"], sum(each.dropped for each in counts))
-        return [photos, sent]
+        unmirrored = GaugeMetricFamily(
+            "glassplate_audit_unmirrored_entries",
+            "Number of entries of the audit log that could not be stored in two colos.",
+            self._audit.unmirrored_entries(),
+        )
+        return [photos, sent, unmirrored, _key_ages(self._keys, self._now_seconds())]
 
 
 class _Collected(Collector):
@@ -62,6 +83,23 @@ class _Collected(Collector):
 
     def collect(self) -> Iterable[Metric]:
         return self._metrics
+
+
+def _key_ages(keys: KeySource, now_seconds: float) -> Metric:
+    ages = GaugeMetricFamily(
+        "glassplate_key_age_seconds",
+        "Age of the key that signs, in seconds, by its purpose.",
+        labels=["purpose"],
+    )
+    for purpose in filter(lambda each: each.is_rotated, Purpose):
+        try:
+            made = keys.ring(purpose).signing_key.made
+        except InvalidKeys:
+            continue
+        if made is not None:
+            begun = datetime(made.year, made.month, made.day, tzinfo=UTC).timestamp()
+            ages.add_metric([purpose], max(0.0, now_seconds - begun))
+    return ages
 
 
 def status_metrics(status: Mapping[str, Any]) -> list[Metric]:

@@ -25,6 +25,8 @@ class NodeState(TypedDict):
     """Free space that only deletes use. New photos need twice as much."""
     days_to_full: float | None
     """Days until the disk takes no new photos at the rate of the last 24 h; null if unknown."""
+    fsync_p99_seconds: float | None
+    """The time that 99 % of its fsyncs in the last five minutes took at most; null without any."""
     accepts_new_photos: bool
     pending_hints: int | None
     hints_age_seconds: float | None
@@ -101,6 +103,8 @@ class EdgeState(TypedDict):
     """Reads in the last five minutes; null if unknown, as it is for Varnish."""
     hit_rate: float | None
     """The share of these reads that its cache answered."""
+    read_p99_seconds: float | None
+    """The time that 99 % of these reads took at most."""
     clock_difference_seconds: float | None
     disagrees_on: DisagreesOn
 
@@ -145,6 +149,8 @@ class ClusterState(TypedDict):
     """Number of jobs in each queue, or null if the queue server is unreachable."""
     workers_alive: int | None
     oldest_job_seconds: float | None
+    upload_p99_seconds: float | None
+    """The time that 99 % of the last five minutes' uploads to this storagemaster took at most."""
     repair: RepairState
     tls: TlsState
     alerts: list[str]

@@ -8,6 +8,7 @@ A file that differs between mirrors is skipped as well.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from runtime.quantities import quantity
 from storagemaster.repair.plan import Listings, group_by_file
 from storagenode.protocol.files import ListedFile
 from volumes.cluster import Cluster, NodeId, Volume
@@ -85,9 +86,9 @@ def refusal_reason(cluster: Cluster, volume: Volume, cold_tier: ColdTier) -> str
     copies = sum(cluster.nodes[node].bucket_replicas for node in cold_tier.cold_nodes)
     if copies < len(others):
         return (
-            f"{len(others)} copies would be dropped, but {', '.join(cold_tier.cold_nodes)} "
-            f"stores {copies}: set `bucket_replicas = N` in cluster.toml if its bucket stores "
-            "every object on N devices, or offload to more nodes"
+            f"{quantity(len(others), 'copy', 'copies')} would be dropped, but "
+            f"{', '.join(cold_tier.cold_nodes)} stores {copies}: set `bucket_replicas = N` in "
+            "cluster.toml if its bucket stores every object on N devices, or offload to more nodes"
         )
     return ""
 

@@ -16,6 +16,7 @@ from storagenode.disk.direct_io import write_direct
 from storagenode.disk.syncfs import sync_file_system
 from storagenode.open_file import FileStat
 from storagenode.protocol.layout import NODE_MARKER
+from storagenode.protocol.wire import FSYNC_BOUNDS_SECONDS
 from storagenode.store import Space
 
 DIGEST_XATTR = "user.sha256"
@@ -23,7 +24,6 @@ STAGED_MODE = 0o600
 # The group is for an edge on the node's machine that reads the disk.
 FINAL_MODE = 0o440
 DIRECTORY_MODE = 0o750
-FSYNC_BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 
 class FsyncFailed(OSError):
@@ -131,7 +131,7 @@ class DiskFileSystem:
         self._syncing = threading.Lock()
         self._sync_error: int | None = None
         self.fsync_seconds = {
-            kind: Histogram(FSYNC_BUCKETS_SECONDS) for kind in ("file", "directory", "disk")
+            kind: Histogram(FSYNC_BOUNDS_SECONDS) for kind in ("file", "directory", "disk")
         }
         """Durations of fsyncs by what they make durable."""
 

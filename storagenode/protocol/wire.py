@@ -38,6 +38,7 @@ TRAILER_BYTES = 64
 # A file up to this size costs less to hold in memory than to stream.
 WHOLE_BYTES_MAX = 256 * 1024
 HINTS_PER_LIST_MAX = 1000
+FSYNC_BOUNDS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 # Four files of each photo of a batch.
 LOOKUP_FILES_MAX = 2000
 INFOS_MAX = 500
@@ -83,6 +84,9 @@ class NodeStatus:
     """The end of the node's certificate, since the epoch; 0 without TLS."""
     unverified_seconds: float = 0.0
     """An age that no file exceeds since the scrub read it; 0 if it has never started."""
+    fsync_counts: tuple[int, ...] = ()
+    """Number of fsyncs since the start by duration: one for each of `FSYNC_BOUNDS_SECONDS`, and one
+    above. Empty for a bucket."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,9 +267,12 @@ def parse_paths(body: bytes, *, count_max: int) -> tuple[PhotoFile, ...]:
     return tuple(parse_path(path) for path in paths)
 
 
+_TUPLES = ("volumes", "fenced", "fallen", "settled", "fsync_counts")
+
+
 def parse_status(fields: dict[str, Any]) -> NodeStatus:
     """Parse a `NodeStatus` from its fields in JSON."""
-    tuples = {name: tuple(fields[name]) for name in ("volumes", "fenced", "fallen", "settled")}
+    tuples = {name: tuple(fields[name]) for name in _TUPLES}
     return NodeStatus(**{**fields, **tuples})
 
 

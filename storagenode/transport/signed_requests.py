@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -197,4 +198,7 @@ async def _raise_for_error(response: aiohttp.ClientResponse) -> None:
 def _unreachable(url: str, error: BaseException) -> Unreachable:
     if isinstance(error, asyncio.TimeoutError):
         return Unreachable(f"{url} did not respond in time")
+    number = error.os_error.errno if isinstance(error, aiohttp.ClientConnectorError) else None
+    if number is not None and number > 0:  # names that are not found have negative ones
+        return Unreachable(f"no connection to {url}: {os.strerror(number)}")
     return Unreachable(f"{url}: {type(error).__name__}: {error}")

@@ -117,6 +117,14 @@ def _status_metrics(status: NodeStatus) -> list[Metric]:
     return metrics
 
 
+def fsync_counts(store: object) -> tuple[int, ...]:
+    """Return the number of fsyncs by duration, of all kinds; empty for a bucket."""
+    if not isinstance(store, DiskStore) or not isinstance(store.file_system, DiskFileSystem):
+        return ()
+    counts = [each.snapshot()[0] for each in store.file_system.fsync_seconds.values()]
+    return tuple(map(sum, zip(*counts, strict=True)))
+
+
 def _disk_metrics(store: DiskStore) -> list[Metric]:
     errors = CounterMetricFamily(
         "glassplate_disk_errors", "Number of failed writes, by error.", labels=["errno"]

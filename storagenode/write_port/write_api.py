@@ -39,7 +39,7 @@ from storagenode.write_port.batch_lookup import lookup_digests, lookup_infos
 from storagenode.write_port.erase_api import EraseApi
 from storagenode.write_port.error_middleware import error_middleware
 from storagenode.write_port.hints_age import HintsAge
-from storagenode.write_port.metrics import CONTENT_TYPE, NodeMetrics
+from storagenode.write_port.metrics import CONTENT_TYPE, NodeMetrics, fsync_counts
 from storagenode.write_port.partial_api import PartialApi
 from storagenode.write_port.plain_writes import PlainWrites
 from storagenode.write_port.pulling import Puller
@@ -187,6 +187,7 @@ class WriteApi:
         store = self._store
         space, condition = store.space(), store.condition()
         hints = store.count_hints(wire.HINTS_PER_LIST_MAX)
+        expiry_seconds = self._certificate.expiry_seconds if self._certificate else 0
         return wire.NodeStatus(
             node=self._marker.id,
             uuid=self._marker.uuid,
@@ -201,13 +202,12 @@ class WriteApi:
             reserve_bytes=condition.reserve_bytes,
             settled=store.settled(),
             unverified_seconds=self._upkeep.unverified_seconds(),
+            fsync_counts=fsync_counts(store),
             hints=hints,
             hints_age_seconds=self._hints_age.seconds(hints, self._now_seconds()),
             cold_tiers={str(v): render_cold_tier(tier) for v, tier in store.cold_tiers.items()},
             **fences,
-            certificate_expiry_seconds=(
-                int(self._certificate.expiry_seconds) if self._certificate else 0
-            ),
+            certificate_expiry_seconds=int(expiry_seconds),
         )
 
     async def put_file(self, request: web.Request, _: bytes) -> web.Response:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import threading
+import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -22,17 +23,28 @@ from tests.journey.running_cluster import RunningCluster, start_cluster, stop_cl
 class ConsoleCluster(RunningCluster):
     """A running cluster with the samples, and sessions of its console."""
 
-    def cookie(self, scopes, address, **claims):
-        """Return the cookie of a new session, as Playwright takes it."""
-        token = new_token([str(each) for each in (scopes or Scope)], **claims)
+    def cookie(self, scopes, address, *, began_seconds=None):
+        """Return the cookie of a session that began at a second, as Playwright takes it."""
+        token = new_token([str(each) for each in (scopes or Scope)])
         keys = load_keys(self.data / "keys.toml")
-        value = SessionSigner(keys).sign_session(token, "secret of the page")
+        signer = SessionSigner(keys, now_seconds=lambda: began_seconds or time.time())
+        value = signer.sign_session(token, "secret of the page")
         host = urlsplit(address).hostname
         return {"name": COOKIE, "value": value, "domain": host, "path": "/", "expires": -1,
                 "httpOnly": True, "secure": False, "sameSite": "Strict"}  # fmt: skip
 
-    def control_process(self, do, name):
-        """Stop or start one process, as `glassplate node` does."""
+    @contextlib.contextmanager
+    def stopped(self, *names):
+        """Stop processes, as `glassplate node` does, and start them at the end."""
+        for name in names:
+            self._control("stop", name)
+        try:
+            yield
+        finally:
+            for name in names:
+                self._control("start", name)
+
+    def _control(self, do, name):
         answer = send_control_request(self.data / "run", {"do": do, "process": name})
         assert "error" not in answer, answer
 

@@ -4,7 +4,7 @@ import re
 import urllib.error
 import urllib.request
 
-from tests.console.visits import open_page
+from tests.console.visits import mock, open_page
 from tests.glassplate.live_cluster import jpeg
 
 
@@ -49,8 +49,23 @@ def test_the_sample_photos_are_the_first_thing_seen(console):
     assert re.match(r"(Since )?\d\d:00|\d", heading)
 
 
-def test_upload_share_revoke_and_delete(console, seeds):
-    """A photo appears with its sizes; its copied URL works, and answers 410 once it is revoked."""
+def test_the_samples_are_uploaded_where_there_are_no_photos(console):
+    """One button stores the eight photos that come with the package."""
+
+    async def look(page):
+        await mock(page, "/photos/recent", {"photos": [], "before": None, "unreachable": []})
+        await open_page(page, "/console/photos")
+        await page.click("text=Upload the samples")
+        await page.wait_for_selector("text=8 of 8 kept")
+        assert page.url.endswith("/console/upload")
+        return sorted(await page.locator(".file .name").all_text_contents())
+
+    names = console.visit(look)
+    assert (names[0], names[-1], len(names)) == ("aurora.jpg", "sea.jpg", 8)
+
+
+def test_upload_share_revoke_and_delete(console, cluster, seeds):
+    """A copied URL works, and answers 410 once it is revoked. Each act is in the audit log."""
 
     async def look(page):
         await open_page(page, "/console/upload")
@@ -66,6 +81,10 @@ def test_upload_share_revoke_and_delete(console, seeds):
         await page.click("text=For 1 hour")
         url = await copied(page)
         assert status_of(url) == 200
+        photo = "/".join(page.url.split("/")[-3:-1])
+        await confirm(page, "text=Make again…", "Make sizes again")
+        await page.wait_for_selector("text=The sizes are being made")
+        await page.wait_for_selector(".columns img")
         await confirm(page, "text=Revoke…", "Revoke URLs")
         await page.wait_for_selector("text=All URLs are revoked")
         assert status_of(url) == 410
@@ -74,8 +93,13 @@ def test_upload_share_revoke_and_delete(console, seeds):
         await confirm(page, "text=Undelete…", "Undelete photo")
         await page.wait_for_selector("text=The photo is back")
         await page.wait_for_selector(".columns img")
+        return photo
 
-    console.visit(look)
+    photo = console.visit(look)
+    with cluster.client() as client:
+        entries = client.audit(photo=photo)["entries"]
+    done = [each["act"] for each in reversed(entries) if each["result"] == "done"]
+    assert done == ["regenerate", "revoke", "delete", "undelete"]
 
 
 def test_files_that_are_no_photos_are_refused_with_the_reason(console, seeds):

@@ -54,11 +54,10 @@ def test_an_upload_continues_at_another_storagemaster(console, cluster, seeds):
         await page.wait_for_selector("text=/Sending [1-9]/")
         await page.click("text=Pause all")
         await page.wait_for_selector("text=/Paused at/")
-        cluster.control_process("stop", first)
-        await hurry()
-        await page.click("text=Resume all")
-        await page.wait_for_selector("text=1 of 1 kept")
-        cluster.control_process("start", first)
+        with cluster.stopped(first):
+            await hurry()
+            await page.click("text=Resume all")
+            await page.wait_for_selector("text=1 of 1 kept")
         await page.wait_for_selector(".file.ready")
 
     console.visit(look)

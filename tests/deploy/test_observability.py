@@ -42,6 +42,15 @@ def test_prometheus_accepts(command):
     run("promtool", *command)
 
 
+def test_every_alert_fires_in_a_test():
+    """Each is also quiet at some moment of the same test."""
+    tests = yaml.safe_load((FOLDER / "alerts_test.yaml").read_text())["tests"]
+    checks = [check for test in tests for check in test["alert_rule_test"]]
+    names = {rule["alert"] for rule in rules()}
+    assert {check["alertname"] for check in checks if check["exp_alerts"]} == names
+    assert {check["alertname"] for check in checks if not check["exp_alerts"]} == names
+
+
 def test_an_alert_fires_in_the_tests_only_for_its_reason(tmp_path):
     """The tests fail with another threshold, so they can fail."""
     for name in ("alerts.yaml", "alerts_test.yaml"):

@@ -11,8 +11,9 @@ from storagemaster.wire import Access, Route
 INTRODUCTION = """\
 # HTTP API
 
-For developers of applications. Every storagemaster serves this API. `GET /openapi.json` returns
-it as OpenAPI 3.1, without a token. This page is generated from the same table: `make golden`.
+For developers of applications: every route of the HTTP API, which all storagemasters serve.
+`GET /openapi.json` returns it as OpenAPI 3.1, without a token. This page is generated from the
+same table: `make golden`.
 
 ```sh
 export MASTER=http://127.0.0.1:8090

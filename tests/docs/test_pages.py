@@ -91,6 +91,14 @@ def test_the_index_lists_every_page():
     assert [page for page in pages if page != "README.md" and f"({page})" not in index] == []
 
 
+@pytest.mark.parametrize("path", [each for each in PAGES if each.startswith("docs/")])
+def test_a_page_starts_with_who_needs_it_and_what_for(path):
+    """In its first sentence, below the title."""
+    first = read_page(path).split("\n\n")[1].replace("\n", " ")
+    sentence = re.split(r"(?<=[.:]) ", first.replace(": ", " - "), maxsplit=1)[0]
+    assert re.match(r"For [a-z]+( [^ ]+){3,}", sentence), sentence
+
+
 def test_the_import_directions_are_those_of_the_contracts():
     """Each contract about the rooms of a package is a row in ARCHITECTURE.md."""
     page = read_page("ARCHITECTURE.md")

@@ -1,7 +1,9 @@
 """docs/cli.md and docs/metrics.md: every command and every metric is listed, and no other."""
 
+import os
 import tempfile
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from glassplate.cli.main import SECTIONS
 from imageworker.queue.metrics import JobMetrics
+from permission_urls import generate_keys
 from runtime.clients import ClientLimits, Clients
 from storagemaster.events.events import Events
 from storagemaster.events.webhooks import Webhooks
@@ -114,7 +117,9 @@ def exported():
     clients = Clients(ClientLimits(connections_max=1))
     clients.traffic.series_of("/photos", "POST", 201).record(0.1, 1, 1)
     webhooks = Webhooks({}, None, None, Events("boot"))
-    master = MasterMetrics(Events("boot"), webhooks, clients)
+    audit = SimpleNamespace(unmirrored_entries=lambda: 0)
+    keys = generate_keys(os.urandom).made_on(date(2026, 1, 30))
+    master = MasterMetrics(Events("boot"), webhooks, clients, audit, keys)
     texts = {
         "storagemaster": master.render(STATUS),
         "node": node_metrics({"read": clients}),

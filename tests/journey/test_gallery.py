@@ -22,7 +22,7 @@ from tests.journey.running_cluster import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 GALLERY = ROOT / "examples" / "gallery"
-SAMPLES = ROOT / "glassplate" / "samples"
+SAMPLES = ROOT / "storagemaster" / "console" / "sample_photos"
 PYTHON_LINES_MAX = 300
 ALL_LOADED = """count => {
     const images = [...document.querySelectorAll("#photos img")];

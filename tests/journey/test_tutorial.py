@@ -20,7 +20,7 @@ def test_the_tutorial_works(tmp_path):
         environment = {
             **os.environ,
             "GLASSPLATE_CLUSTER": str(cluster.data / "cluster.toml"),
-            "SAMPLES": str(ROOT / "glassplate" / "samples"),
+            "SAMPLES": str(ROOT / "storagemaster" / "console" / "sample_photos"),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
         done = subprocess.run(

@@ -13,6 +13,7 @@ from glassplate.cli.views.output import (
     print_json,
     print_parts,
 )
+from runtime.quantities import quantity
 
 # No cluster has an earlier log.
 FIRST_DAY = "2000-01-01"
@@ -149,7 +150,7 @@ def verify(connection: Connection, *, since: str | None, as_json: bool) -> None:
     else:
         for finding in findings:
             click.echo(f"! {finding['fault']}: {escape_lines(finding['text'])}")
-        click.echo(f"{lines} lines verified, {len(findings)} findings")
+        click.echo(f"{quantity(lines, 'line')} verified, {quantity(len(findings), 'finding')}")
     _end(document, as_json=as_json)
 
 

@@ -10,6 +10,7 @@ import click
 
 from glassplate.cli.connection import Connection
 from glassplate.cli.views.output import escape_lines, json_option, print_json
+from runtime.quantities import quantity
 
 if TYPE_CHECKING:
     from glassplate.doctor.finding import Finding
@@ -85,4 +86,4 @@ def _print(findings: "list[Finding]", *, shows_all: bool) -> None:
             click.echo(f"        {escape_lines(finding.do)}")
     counts = {name: sum(f.verdict == name for f in findings) for name in _COLORS}
     summary = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    click.echo(f"{len(findings)} checks: {summary}")
+    click.echo(f"{quantity(len(findings), 'check')}: {summary}")

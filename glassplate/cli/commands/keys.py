@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from glassplate.local.key_generation import (
     generate_cluster_keys,
     generate_key_for,
     next_key_id,
+    today,
 )
 from permission_urls import Keys, KeyState, Purpose, load_keys, save_keys
 from permission_urls.files.file_lock import locked
@@ -118,11 +120,22 @@ def list_keys(connection: Connection, *, purpose: Purpose | None, as_json: bool)
     rings = load_keys(_key_file(connection)).rings
     listed = [(name, key) for name in rings if purpose in {None, name} for key in rings[name].keys]
     if as_json:
-        print_json([{"purpose": p, "key": key.key_id, "state": key.state} for p, key in listed])
+        print_json(
+            [
+                {
+                    "purpose": name,
+                    "key": key.key_id,
+                    "state": key.state,
+                    "made": key.made and key.made.isoformat(),
+                }
+                for name, key in listed
+            ]
+        )
         return
     for name, key in listed:
         description = _STATE_DESCRIPTIONS[key.state]
-        click.echo(f"{name:<15}{key.key_id:<6}{key.state:<10}{description}")
+        made = key.made or "unknown"
+        click.echo(f"{name:<15}{key.key_id:<6}{key.state:<10}{made!s:<12}{description}")
 
 
 @keys.command()
@@ -170,7 +183,8 @@ def add(
         current = load_keys(path)
         for purpose in dict.fromkeys(purposes):
             ring = current.ring(purpose)
-            key = generate_key_for(purpose, key_id or next_key_id(ring), os.urandom)
+            generated = generate_key_for(purpose, key_id or next_key_id(ring), os.urandom)
+            key = replace(generated, made=today())
             current = current.with_ring(purpose, ring.with_accepted_key(key))
             added[purpose] = key.key_id
         save_keys(path, current)
@@ -267,13 +281,14 @@ def export(connection: Connection, *, purposes: tuple[Purpose, ...], out: Path) 
 def _init(path: Path) -> str:
     """Create the key file, or add what it lacks; return a message."""
     if not path.exists():
-        save_keys(path, generate_cluster_keys(os.urandom))
+        save_keys(path, generate_cluster_keys(os.urandom).made_on(today()))
         return f"Created {path}: one key for each purpose. Keep it secret, and back it up."
     existing = load_keys(path)
     missing = [purpose for purpose in Purpose if purpose not in existing.rings]
     if not missing:
         return f"{path} already exists, with keys for every purpose"
-    save_keys(path, Keys({**generate_cluster_keys(os.urandom).rings, **existing.rings}))
+    generated = generate_cluster_keys(os.urandom).made_on(today())
+    save_keys(path, Keys({**generated.rings, **existing.rings}))
     return f"Added keys to {path}: {', '.join(missing)}"
 
 

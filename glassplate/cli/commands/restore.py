@@ -16,6 +16,7 @@ from glassplate.cli.options.volume_arguments import (
 )
 from glassplate.cli.views.output import json_option, print_json
 from glassplate.client import Client
+from runtime.quantities import quantity
 
 
 @click.command()
@@ -82,7 +83,8 @@ def _print_plan(plan: Document, node: str) -> None:
     sources = Counter(step["source"] for step in plan["steps"] if step["source"])
     origin = ", ".join(f"{count} from {source}" for source, count in sorted(sources.items()))
     size = filesize.decimal(plan["copy_bytes"])
-    state = f"{node} lacks {len(plan['steps'])} files of {size}" if plan["steps"] else "complete"
+    missing = quantity(len(plan["steps"]), "file")
+    state = f"{node} lacks {missing} of {size}" if plan["steps"] else "complete"
     click.echo(f"Volume {plan['volume']}: {state}{f' ({origin})' if origin else ''}")
     for mirror in plan["unreachable"]:
         click.echo(f"  {mirror} is unreachable; its files are unknown")
@@ -91,5 +93,6 @@ def _print_plan(plan: Document, node: str) -> None:
 def _print_result(node: str, *, copied_bytes: int, left: int) -> None:
     from rich import filesize
 
-    state = f"{left} files are still missing" if left else "the node is complete"
+    missing = quantity(left, "file is", "files are")
+    state = f"{missing} still missing" if left else "the node is complete"
     click.echo(f"{node}: {filesize.decimal(copied_bytes)} copied; {state}.")

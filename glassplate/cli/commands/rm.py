@@ -13,6 +13,7 @@ from glassplate.cli.options.confirmation import confirm, yes_option
 from glassplate.cli.views.output import error_document, json_option, print_json
 from glassplate.errors import GlassplateError
 from glassplate.urls.references import PhotoReference, parse_reference
+from runtime.quantities import quantity
 
 if TYPE_CHECKING:
     from glassplate.client import Client
@@ -80,9 +81,8 @@ def rm(
 
 
 def _confirm(references: list[PhotoReference], *, now: bool) -> None:
-    count = f"{len(references)} photos" if len(references) > 1 else "1 photo"
     confirm(
-        f"Delete {count}?",
+        f"Delete {quantity(len(references), 'photo')}?",
         *(
             f"  {reference.volume}/{reference.photo}: "
             + (f"version {reference.version}" if reference.version else "every version")

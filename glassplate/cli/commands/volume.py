@@ -16,6 +16,7 @@ from glassplate.cli.options.volume_arguments import (
 )
 from glassplate.cli.views.output import json_option, print_json, print_parts
 from glassplate.client import Client
+from runtime.quantities import quantity
 
 
 @click.group()
@@ -146,8 +147,9 @@ def _print_plan(number: int, cold_nodes: Sequence[str], plan: Document) -> None:
     size, copied, freed = (
         filesize.decimal(plan[name]) for name in ("bytes", "copy_bytes", "freed_bytes")
     )
+    files = quantity(plan["files"], "file")
     click.echo(
-        f"Volume {number}: {plan['files']} files of {size} to move to {', '.join(cold_nodes)}; "
+        f"Volume {number}: {files} of {size} to move to {', '.join(cold_nodes)}; "
         f"{copied} to copy, {freed} to free on other mirrors"
     )
     _print_skipped(plan["skipped"])
@@ -157,7 +159,7 @@ def _print_done(number: int, done: Document) -> None:
     from rich import filesize
 
     size = filesize.decimal(done["moved_bytes"])
-    click.echo(f"Volume {number}: {done['moved']} files of {size} moved.")
+    click.echo(f"Volume {number}: {quantity(done['moved'], 'file')} of {size} moved.")
     _print_skipped(done["skipped"])
 
 

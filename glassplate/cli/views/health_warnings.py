@@ -1,6 +1,6 @@
 """Warnings about the state of a cluster, derived from its status document."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from glassplate.cli.views.output import Document
 
@@ -46,13 +46,17 @@ def _of_nodes(nodes: Iterable[Document]) -> Iterator[str]:
 def _of_volumes(volumes: Iterable[Document]) -> Iterator[str]:
     unreadable = [volume["number"] for volume in volumes if not volume["mirrors_readable"]]
     if unreadable:
-        numbers = compact_ranges(unreadable)
-        yield f"volumes {numbers}: no mirror can be read; only cached photos are served"
+        yield f"{_volumes(unreadable)}: no mirror can be read; only cached photos are served"
+
+
+def _volumes(numbers: Sequence[int]) -> str:
+    return f"volume{'' if len(numbers) == 1 else 's'} {compact_ranges(numbers)}"
 
 
 def _of_waits(waits: Iterable[Document]) -> Iterator[str]:
     for wait in waits:
-        yield f"volumes {compact_ranges(wait['volumes'])} wait for {wait['for']}"
+        verb = "waits" if len(wait["volumes"]) == 1 else "wait"
+        yield f"{_volumes(wait['volumes'])} {verb} for {wait['for']}"
 
 
 def _of_hints_and_edges(document: Document) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from glassplate.doctor.finding import Finding, Verdict
 from glassplate.local.cluster import LocalCluster
 from glassplate.local.samples import SampleOutcome
+from runtime.quantities import quantity
 
 COLUMNS = 80
 READY = "ready"
@@ -54,7 +55,8 @@ def finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
         yield f"{finding.what}: {finding.found}"
         yield f"  {finding.do}"
     if not failures:
-        yield f"Doctor: {len(findings)} checks, no failure. `glassplate doctor` shows more."
+        checks = quantity(len(findings), "check")
+        yield f"Doctor: {checks}, no failure. `glassplate doctor` shows more."
 
 
 def welcome_lines(

@@ -7,11 +7,11 @@ const HEIGHT = 96;
 const GUTTER = 56;
 const ROWS_MAX = 24;
 
-// A round number at or above the greatest value, whose half is round as well.
-export function roundUp(value) {
-  if (!(value > 2)) return 2;
+// A round number at or above the greatest value and the least one, whose half is round as well.
+export function roundUp(value, least = 2) {
+  if (!(value > least)) return least;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 10].map((each) => each * power).find((each) => each >= value);
+  return [1, 2, 4, 10].map((each) => each * power).find((each) => each >= value * (1 - 1e-9));
 }
 
 // Segments of neighbouring points with a value: a gap is a gap, never a line.
@@ -26,11 +26,12 @@ export function segmentsOf(points) {
   return segments;
 }
 
-// name: of the series; points: [{at, value}], value null where unknown; show: words for a value.
-export function chart({ name, points, show, note = "" }) {
+// name: of the series; points: [{at, value}], value null where unknown; show: words for a value;
+// least: top of the scale for small values.
+export function chart({ name, points, show, least, note = "" }) {
   const known = points.filter(({ value }) => value !== null);
   const latest = known.length && points[points.length - 1].value !== null ? show(known[known.length - 1].value) : "–";
-  const top = roundUp(Math.max(0, ...known.map(({ value }) => value)));
+  const top = roundUp(Math.max(0, ...known.map(({ value }) => value)), least);
   return h(
     "figure", { class: "chart" },
     h("figcaption", {}, h("span", { class: "name" }, name), h("span", { class: "value" }, latest), note && h("span", { class: "small" }, note)),

@@ -2,11 +2,11 @@
 
 import { alertsOf } from "./alerts.js";
 import { get, post } from "./api.js";
-import { chart } from "./chart.js";
-import { badge, heading, notice } from "./components.js";
+import { badge, heading, loadPage, notice } from "./components.js";
 import { ask, toast } from "./dialog.js";
-import { bytes, count, duration, h, number, s, time } from "./dom.js";
-import { isStale } from "./health.js";
+import { bytes, count, duration, h, milliseconds, number, s, time } from "./dom.js";
+import { chartsOf, tablesToggle } from "./last-hours.js";
+import { every, showAge, update } from "./live.js";
 import { runbookButton } from "./runbook.js";
 import { latest } from "./stream.js";
 
@@ -15,6 +15,7 @@ export const scope = "status";
 
 const FILLING_DAYS = 14;
 const DAYS_SHOWN_MAX = 999;
+const FSYNC_SECONDS_MAX = 0.25;
 const SCRUBS_MILLISECONDS = 30_000;
 const SAMPLES_MILLISECONDS = 10_000;
 
@@ -33,7 +34,7 @@ export async function render({ main, may, on, signal }) {
       found.map(([strong, text, kind, alert]) => notice(kind, strong, text, runbookButton(alert))));
     colos.replaceChildren(...coloOrder(status).map((colo) => coloCard(colo, status, scrubs)));
   };
-  const status = await get("/status", { signal });
+  const status = await loadPage(main, title, get("/status", { signal }));
   const loadScrubs = async () => {
     const found = await get("/scrubs", { signal });
     scrubs = new Map(found.nodes.map((node) => [node.node, node]));
@@ -47,7 +48,8 @@ export async function render({ main, may, on, signal }) {
     alerts, head, colos,
     h("p", { class: "small marks" },
       h("span", {}, marksSentence(status)),
-      h("span", {}, "Days to full: slope of the last 24 hours.")),
+      h("span", {}, "Days to full: slope of the last 24 hours, known after one."),
+      h("span", {}, "fsync: 99 % were as fast in the last five minutes.")),
     h("section", {},
       h("div", { class: "section-head" }, h("h2", {}, "Last hours"),
         h("div", { class: "small" }, `measured by storagemaster ${status.master} · `, tablesToggle(charts))),
@@ -60,52 +62,12 @@ export async function render({ main, may, on, signal }) {
   every(1000, () => showAge(main, line), signal);
 }
 
-// Calls work now, and again after a pause each time, until the signal is aborted.
-export async function every(milliseconds, work, signal) {
-  while (!signal.aborted) {
-    try {
-      await work();
-    } catch (problem) {
-      if (signal.aborted || problem.status === 401) return;
-      // The next call shows the numbers; the banner says how old these are.
-    }
-    await new Promise((resolve) => setTimeout(resolve, milliseconds));
-  }
-}
-
-// Replaces the content of a place only if its data differs, so that nothing loses its focus.
-export function update(place, data, draw) {
-  const text = JSON.stringify(data);
-  if (place.dataset.shown === text) return;
-  place.dataset.shown = text;
-  place.replaceChildren(...draw(data));
-}
-
-// Says how old the numbers are while no news arrive.
-export function showAge(main, before) {
-  const shown = main.querySelector(".stale");
-  if (!isStale()) return shown?.remove();
-  const banner = notice("warn", "No news from the storagemaster.", `All numbers are from ${time(latest.arrived)}.`);
-  banner.classList.add("stale");
-  if (!shown && before.isConnected) main.prepend(banner);
-}
-
 // The share of a disk at which it takes no new photos, and nothing but deletes.
 function marksSentence({ nodes }) {
   const disk = nodes.find((node) => node.reserve_bytes && node.total_bytes);
   if (!disk) return "Marks on a bar: no new photos, and nothing but deletes.";
   const [soft, hard] = [2, 1].map((times) => Math.round(100 - (100 * times * disk.reserve_bytes) / disk.total_bytes));
   return `Marks on a bar: no new photos at ${soft} %, nothing but deletes at ${hard} %.`;
-}
-
-function tablesToggle(charts) {
-  const button = h("button", { class: "link", "aria-pressed": "false" }, "as tables");
-  button.onclick = () => {
-    const isOn = charts.classList.toggle("as-tables");
-    button.setAttribute("aria-pressed", String(isOn));
-    button.textContent = isOn ? "as charts" : "as tables";
-  };
-  return button;
 }
 
 export function sentenceOf(status) {
@@ -151,10 +113,12 @@ function nodeRow(node, status, scrub) {
   const used = node.total_bytes === null ? null : node.total_bytes - node.free_bytes;
   const facts = [
     used === null ? "space unknown" : `${bytes(used)} of ${bytes(node.total_bytes)}`,
-    node.reason || null,
+    node.photos === null ? null : count(node.photos, "photo"),
+    node.up ? null : node.reason || null,
     node.fenced_volumes.length ? `${count(node.fenced_volumes.length, "volume")} until deletes are checked` : null,
     node.pending_hints ? `${count(node.pending_hints, "file")} for other nodes` : null,
     !node.up ? volumesOn(node, status) : null,
+    node.up ? fsyncFact(node) : null,
     node.up && scrub ? scrubbed(scrub) : null,
     scrub?.corrupt.length ? badge("corrupt", `${count(scrub.corrupt.length, "corrupt copy", "corrupt copies")} found`) : null,
   ];
@@ -177,6 +141,13 @@ function daysOf(node) {
 function volumesOn(node, status) {
   const numbers = status.volumes.filter((each) => each.mirrors.includes(node.id)).map((each) => each.number);
   return numbers.length > 8 ? `${numbers.length} volumes` : `volumes ${numbers.join(", ")}`;
+}
+
+// What 99 % of the fsyncs of the last minutes did not exceed.
+function fsyncFact({ fsync_p99_seconds: seconds }) {
+  if (seconds === null) return null;
+  const text = `fsync ${milliseconds(seconds)}`;
+  return seconds > FSYNC_SECONDS_MAX ? badge("filling", `${text}, slow`) : text;
 }
 
 function scrubbed(scrub) {
@@ -203,23 +174,10 @@ function edgeRow(edge) {
     "li", { class: "edge" },
     h("div", { class: "who-is" }, h("b", {}, edge.id), badge(isWell ? "up" : edge.up ? "unknown" : "down", isWell ? "up" : edge.up ? "no purges" : "down")),
     h("p", { class: "small" }, edge.kind === "nginx" ? "nginx" : "Varnish, not measured",
-      edge.reads_per_second === null ? null : `, ${number(edge.reads_per_second, edge.reads_per_second < 10 ? 1 : 0)} reads/s`),
+      edge.reads_per_second === null ? null : `, ${number(edge.reads_per_second, edge.reads_per_second < 10 ? 1 : 0)} reads/s`,
+      edge.read_p99_seconds === null ? null : `, 99 % in ${milliseconds(edge.read_p99_seconds)}`),
     h("div", { class: "days" }, h("b", {}, edge.hit_rate === null ? "–" : `${number(edge.hit_rate * 100, 1)} %`), h("span", { class: "small" }, "hits")),
   );
-}
-
-const SERIES = [
-  ["Files to deliver", "pending_hints", number],
-  ["Waiting jobs", "queued_jobs", number],
-  ["Workers", "workers_alive", number],
-  ["Left to repair", "repair_bytes_left", bytes],
-];
-
-function chartsOf(samples) {
-  return SERIES.map(([name, series, show]) => chart({
-    name, show,
-    points: samples.at_seconds.map((at, n) => ({ at, value: samples.series[series]?.[n] ?? null })),
-  }));
 }
 
 async function startScrub(signal) {

@@ -1,6 +1,6 @@
 // Parts that several pages have: headings, badges, notices, and the states of a page.
 
-import { h, icon, time } from "./dom.js";
+import { h, icon, prose, time } from "./dom.js";
 
 const LOADING_MILLISECONDS = 200;
 
@@ -32,7 +32,7 @@ export function notice(kind, strong, text, button = null) {
   return h(
     "div", { class: `notice ${kind}`, role: kind === "bad" ? "alert" : "status" },
     icon(kind === "bad" ? "octagon" : "triangle"),
-    h("p", {}, h("strong", {}, strong), " ", text),
+    h("p", {}, h("strong", {}, prose(strong)), " ", prose(text)),
     button,
   );
 }
@@ -63,12 +63,19 @@ export function notAllowed(title, scope) {
 
 // Shows frames in place of rows while a promise is pending, but not for what comes at once.
 export async function whileLoading(place, promise, frames) {
-  const timer = setTimeout(() => place.replaceChildren(frames()), LOADING_MILLISECONDS);
+  const timer = setTimeout(() => place.replaceChildren(...[frames()].flat()), LOADING_MILLISECONDS);
   try {
     return await promise;
   } finally {
     clearTimeout(timer);
   }
+}
+
+// Loads what a whole page is about: its title and frames are shown meanwhile.
+export async function loadPage(main, title, promise) {
+  const found = await whileLoading(main, promise, () => [heading(title), frames("lines", 8)]);
+  main.replaceChildren();
+  return found;
 }
 
 export function frames(name, number) {

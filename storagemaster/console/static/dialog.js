@@ -129,7 +129,7 @@ export function toast(text) {
   const place = document.querySelector(".toasts");
   const item = h("div", { class: "toast" }, icon("tick"), h("span", {}, text),
     h("button", { class: "quiet", "aria-label": "Dismiss", onclick: () => item.remove() }, icon("cross")));
-  place.append(item);
+  place.replaceChildren(item);
   const leave = () => (item.matches(":hover, :focus-within") ? wait() : item.remove());
   const wait = () => setTimeout(leave, TOAST_SECONDS * 1000);
   wait();

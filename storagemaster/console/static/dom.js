@@ -22,6 +22,9 @@ function fill(element, attributes, children) {
   return element;
 }
 
+// A text whose parts in backticks are code.
+export const prose = (text) => String(text).split("`").map((part, at) => (at % 2 ? h("code", {}, part) : part));
+
 // Sets a custom property. Inline style attributes are forbidden by the policy of the pages.
 export function vary(element, name, value) {
   element.style.setProperty(name, value);
@@ -94,6 +97,21 @@ export function day(seconds) {
   const at = new Date(seconds * 1000);
   const year = at.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
   return at.toLocaleDateString("en-GB", { day: "numeric", month: "long", year });
+}
+
+export function milliseconds(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  const value = seconds * 1000;
+  return value < 1000 ? `${value < 10 ? number(value, 1) : Math.round(value)} ms` : `${number(seconds, 1)} s`;
+}
+
+// The hour that a second is in, such as "13:00 to 14:00".
+export function hourName(second) {
+  const hour = (at) => `${String(new Date(at * 1000).getHours()).padStart(2, "0")}:00`;
+  const isNow = Date.now() / 1000 < second + 3600;
+  const name = isNow ? `Since ${hour(second)}` : `${hour(second)} to ${hour(second + 3600)}`;
+  const isToday = new Date(second * 1000).toDateString() === new Date().toDateString();
+  return isToday ? name : `${day(second)}, ${name.replace("Since ", "since ")}`;
 }
 
 export function duration(seconds) {

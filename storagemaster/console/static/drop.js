@@ -1,6 +1,7 @@
 // The drop zone: files by drag and drop, by paste, and by a button; and the page without photos.
 
-import { get } from "./api.js";
+import { get, send } from "./api.js";
+import { problemNotice } from "./components.js";
 import { copy } from "./dialog.js";
 import { bytes, h, icon, s } from "./dom.js";
 import { add } from "./uploads.js";
@@ -44,6 +45,30 @@ export async function acceptedLine(signal) {
   return `${formats.map((each) => NAMES[each] ?? each).join(", ")}, up to ${bytes(limits.upload_bytes)} each`;
 }
 
+const SAMPLES = ["aurora", "bokeh", "dunes", "fields", "night", "paper-forest", "ridges", "sea"];
+
+// The sample photos of the package, as files.
+function sampleFiles(signal) {
+  return Promise.all(SAMPLES.map(async (name) => {
+    const response = await send("GET", `/console/static/${name}.jpg`, { signal });
+    return new File([await response.blob()], `${name}.jpg`, { type: "image/jpeg", lastModified: 0 });
+  }));
+}
+
+function samplesButton(place, take, signal) {
+  const button = h("button", { class: "plain", type: "button" }, "Upload the samples");
+  button.onclick = async () => {
+    button.disabled = true;
+    try {
+      take(await sampleFiles(signal));
+    } catch (problem) {
+      button.disabled = false;
+      if (!signal.aborted) place.prepend(problemNotice(problem));
+    }
+  };
+  return button;
+}
+
 // Three empty frames, the drop zone itself, and the line for a terminal.
 export function emptyState(context, place) {
   if (!context.may("upload")) {
@@ -57,7 +82,8 @@ export function emptyState(context, place) {
   };
   const zone = h("div", { class: "drop" }, three(), h("h2", {}, "No photos yet"),
     h("p", { class: "line" }, "Drop one here, or paste it. It is kept in two colos before it counts as kept."),
-    h("div", { class: "buttons" }, chooseButton(take)));
+    h("div", { class: "buttons" }, chooseButton(take), samplesButton(place, take, context.signal)),
+    h("p", { class: "small" }, "The samples are eight photos that come with Glassplate."));
   takeFiles(zone, take, context.signal);
   const command = `curl --data-binary @cat.jpg -H "Authorization: Bearer $TOKEN" \\\n  ${location.origin}/photos`;
   place.append(h("div", { class: "empty" }, zone, h("p", { class: "small" }, "Or from a terminal"),

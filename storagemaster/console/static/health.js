@@ -16,12 +16,14 @@ export function troublesOf(status) {
     if (down.length === nodes.length) troubles.push({ name: `${colo} down`, isBad: true });
     else for (const node of down) troubles.push({ name: `${node.id} down`, isBad: true });
   }
+  const broken = status.nodes.filter((node) => node.up && node.reason);
+  for (const node of broken) troubles.push({ name: `${node.id} takes no writes`, isBad: true });
   for (const edge of status.edges.filter((each) => !each.up)) {
     troubles.push({ name: `${edge.id} down`, isBad: true });
   }
   if (status.queues === null) troubles.push({ name: "queue down", isBad: true });
   if (status.workers_alive === 0) troubles.push({ name: "no workers", isBad: true });
-  const others = status.alerts.length - troubles.filter(({ name }) => /queue|workers/.test(name)).length;
+  const others = status.alerts.length - troubles.filter(({ name }) => /queue|workers|writes/.test(name)).length;
   if (others > 0) troubles.push({ name: others === 1 ? "1 alert" : `${others} alerts`, isBad: false });
   return troubles;
 }

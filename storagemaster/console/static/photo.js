@@ -7,12 +7,14 @@ import { copy, menuButton } from "./dialog.js";
 import { bytes, count, h, icon, number, time, vary } from "./dom.js";
 import { copiesOf, sentenceOf } from "./explain.js";
 import { dimensionsOf, picture } from "./grid.js";
+import { every } from "./live.js";
 
 export const title = "Photo";
 export const scope = "read";
 
 const SHOWN_PIXELS = 560;
 const LOGGED_DAYS = 30;
+const LOOK_MILLISECONDS = 3000;
 const ACTS = { delete: "Deleted", revoke: "Revoked", undelete: "Undeleted", regenerate: "Sizes made again", upload: "Uploaded" };
 const LIFETIMES = [["For ever", ""], ["For 1 hour", "1h"], ["For 1 day", "1d"]];
 
@@ -26,12 +28,12 @@ export async function render(context) {
     may("admin") ? get(`/explanations/${volume}/${photo}`, { signal }) : null,
     get("/capabilities", { signal }).then((all) => all.sizes),
     may("audit") ? logOf(volume, photo, signal) : [],
-  ]), () => frames("photos-frames", 2));
+  ]), () => [h("h1", { class: "hidden" }, title), frames("photos-frames", 2)]);
   main.replaceChildren();
   const rows = explanation ? copiesOf(explanation, version) : [];
   const isGone = status.state === "gone";
   const show = h("section", { class: "show" });
-  if (isGone) show.append(notice("warn", "This photo was deleted.", status.reason));
+  if (isGone) show.append(notice("warn", "This photo was deleted.", "Its files are in the trash for some days. An undelete stores them as a new photo."));
   else if (status.state === "failed") show.append(notice("bad", "The sizes could not be made.", `${status.reason}. The original is kept.`));
   if (!isGone) show.append(shown(status, photo));
   show.append(sentence(rows, status, explanation));
@@ -43,12 +45,21 @@ export async function render(context) {
     h("div", { class: "columns" }, show, about,
       h("div", { class: "sizes-part" }, isGone ? null : sizesTable(status, sizes, path, signal), acts(context, status))),
   );
+  if (status.state === "pending") follow(context, path);
   for (const name of ["ready", "failed", "deleted"]) {
     context.on(name, (event) => {
       const isSame = event.photo === photo && ["", version].includes(event.version);
       if (isSame && !document.querySelector("dialog")) context.again();
     });
   }
+}
+
+// Shows the sizes once they are made, also if their event came before this page listened.
+function follow({ signal, again }, path) {
+  every(LOOK_MILLISECONDS, async () => {
+    const { state } = await get(path, { signal });
+    if (state !== "pending" && !document.querySelector("dialog")) again();
+  }, signal);
 }
 
 // The audit log of a photo; nothing where the token may not read it, as one for some volumes.
@@ -107,7 +118,9 @@ function copies(rows, explanation) {
 }
 
 function history(explanation, status, version, log) {
-  const items = explanation.versions.map((each) => {
+  // A version without files has no time; the log says what became of it.
+  const dated = explanation.versions.filter((each) => each.stored_seconds !== null || !log.length);
+  const items = dated.map((each) => {
     const words = { ready: "all sizes made", pending: "its sizes are being made", failed: `no sizes: ${each.reason}`, gone: "revoked or deleted; its URLs answer 410" }[each.state] ?? each.reason;
     return { at: each.stored_seconds, text: [`Version `, h("code", {}, each.version), each.version === version ? " (this one): " : ": ", words] };
   });

@@ -2,10 +2,11 @@
 
 import { get, lookUp, referenceOf } from "./api.js";
 import { frames, heading, notice, whileLoading } from "./components.js";
-import { count, day, h, icon, time } from "./dom.js";
+import { count, day, h, hourName, icon, time } from "./dom.js";
 import { cell, rows } from "./grid.js";
 import { colosDown } from "./health.js";
 import { emptyState } from "./drop.js";
+import { every } from "./live.js";
 import { lookUpForm } from "./look-up.js";
 import { selectionBar } from "./selection.js";
 import { latest } from "./stream.js";
@@ -14,6 +15,8 @@ export const title = "Photos";
 export const scope = "read";
 
 const PAGE_PHOTOS = 60;
+const LOOK_MILLISECONDS = 4000;
+const LOOKED_AT_MAX = 100;
 
 export async function render(context) {
   const { main, query } = context;
@@ -85,6 +88,15 @@ class Photos {
     for (const name of ["uploaded", "ready", "failed"]) context.on(name, (event) => this.changed(event));
     context.on("deleted", (event) => this.deleted(event));
     context.on("status", () => this.tell());
+    every(LOOK_MILLISECONDS, () => this.lookAtPending(), context.signal);
+  }
+
+  // Shows sizes once they are made, also if their event came before this page listened.
+  async lookAtPending() {
+    const pending = [...this.statuses].filter(([, status]) => status.state === "pending").map(([reference]) => reference);
+    for (const status of await lookUp(pending.slice(0, LOOKED_AT_MAX), { signal: this.context.signal })) {
+      if (status.state !== "pending") this.redraw(referenceOf(status), status);
+    }
   }
 
   // Loads the next page, and says where it ends.
@@ -153,7 +165,7 @@ class Photos {
     for (const { place, number } of this.groups.values()) number.textContent = count(place.childElementCount, "photo");
     const colos = latest.status ? colosDown(latest.status) : [];
     const missing = colos.length ? colos : this.unreachable ?? [];
-    if (this.statuses.size || missing.length) {
+    if (this.statuses.size) {
       const oldest = Math.min(...this.seconds.values());
       line.textContent = mode === "volume"
         ? `Volume ${this.context.query.get("volume")}: ${count(this.statuses.size, "photo")}${this.next ? " so far" : ""}, in the order of their ids.`
@@ -177,6 +189,10 @@ class Photos {
       return;
     }
     const [status] = await lookUp([reference], { signal: this.context.signal });
+    this.redraw(reference, status);
+  }
+
+  redraw(reference, status) {
     this.statuses.set(reference, status);
     const old = this.cells.get(reference);
     const isFocused = old.contains(document.activeElement);
@@ -230,12 +246,4 @@ class Photos {
     };
     context.main.append(selectionBar(context, statuses, { clear, remove: (each) => this.remove(each) }));
   }
-}
-
-function hourName(second) {
-  const hour = (at) => `${String(new Date(at * 1000).getHours()).padStart(2, "0")}:00`;
-  const isNow = Date.now() / 1000 < second + 3600;
-  const name = isNow ? `Since ${hour(second)}` : `${hour(second)} to ${hour(second + 3600)}`;
-  const isToday = new Date(second * 1000).toDateString() === new Date().toDateString();
-  return isToday ? name : `${day(second)}, ${name.replace("Since ", "since ")}`;
 }

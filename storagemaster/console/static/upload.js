@@ -19,10 +19,10 @@ export async function render({ main, may, signal }) {
   const line = h("p", { class: "line" }, "Photos");
   const zone = h("div", { class: "drop" }, icon("upload"), h("div", {}, h("strong", {}, "Drop photos here, or paste"), line), chooseButton(add));
   takeFiles(zone, add, signal);
-  const totals = h("div", {});
+  const totals = totalsOf(may);
   const list = h("div", { role: "list", "aria-label": "Uploads" });
   const spoken = h("p", { class: "hidden", "aria-live": "polite" });
-  main.append(heading("Upload"), zone, totals, list, spoken);
+  main.append(heading("Upload"), zone, totals.element, list, spoken);
   recall();
   const shown = new Map();
   let saidAt = 0;
@@ -32,7 +32,7 @@ export async function render({ main, may, signal }) {
     } else {
       drawAll();
     }
-    totals.replaceChildren(...totalsOf(may));
+    totals.update();
     if (Date.now() - saidAt > SAY_SECONDS * 1000) {
       saidAt = Date.now();
       spoken.textContent = summary().text;
@@ -68,30 +68,55 @@ function summary() {
   return { kept, failed, text: rows.length ? `${kept} of ${count(rows.length, "photo")} kept${failed.length ? `, ${failed.length} not kept` : ""}.` : "" };
 }
 
-// Totals come from the rows each time, so that they cannot drift from them.
+// Totals come from the rows each time, so that they cannot drift from them. Buttons stay the same
+// elements while their labels do: one that is replaced under the pointer is not clicked.
 function totalsOf(may) {
-  if (!rows.length) return [];
+  const text = h("p", {});
+  const buttons = h("div", { class: "buttons" });
+  const element = h("div", {});
+  let shown = "";
+  const update = () => {
+    text.replaceChildren(...totalsText());
+    const acts = totalsActs(may);
+    const labels = acts.map(({ label }) => label).join();
+    if (labels !== shown) buttons.replaceChildren(...acts.map(({ name, label, act }) => h("button", { class: "plain", onclick: act }, icon(name), label)));
+    shown = labels;
+    if (!rows.length) element.replaceChildren();
+    else if (!element.hasChildNodes()) element.append(h("div", { class: "totals" }, text, buttons));
+  };
+  return { element, update };
+}
+
+const isBusy = (row) => ["hashing", "sending", "committing", "waiting"].includes(row.state);
+const isPaused = (row) => row.state === "paused";
+const isRetried = (row) => row.state === "failed" && row.canRetry;
+
+function totalsText() {
   const { kept, failed } = summary();
   const sum = (list, of) => list.reduce((all, row) => all + of(row), 0);
   const all = rows.filter((row) => row.state !== "failed");
+  const busy = rows.filter(isBusy);
   const sent = sum(all, (row) => Math.min(row.offset, row.size));
-  const busy = rows.filter((row) => ["hashing", "sending", "committing", "waiting"].includes(row.state));
   const rate = sum(busy, rateOf);
   const left = sum(busy, (row) => row.size - row.offset);
-  const paused = rows.filter((row) => row.state === "paused");
-  const retried = failed.filter((row) => row.canRetry);
-  const linked = rows.filter((row) => row.reference);
-  return [h(
-    "div", { class: "totals" },
-    h("p", {}, h("strong", {}, `${kept} of ${rows.length} kept`), h("span", { class: "line" }, `${bytes(sent)} of ${bytes(sum(all, (row) => row.size))}`),
-      busy.length && rate ? h("span", { class: "line" }, `about ${duration(left / rate)} left`) : null,
-      failed.length ? h("span", { class: "bad" }, `${failed.length} not kept`) : null),
-    h("div", { class: "buttons" },
-      busy.length ? h("button", { class: "plain", onclick: () => busy.forEach(pause) }, icon("bars"), "Pause all")
-        : paused.length ? h("button", { class: "plain", onclick: () => paused.forEach(resume) }, icon("play"), "Resume all") : null,
-      retried.length ? h("button", { class: "plain", onclick: () => retried.forEach(resume) }, icon("retry"), `Retry all failed (${retried.length})`) : null,
-      linked.length && may("read") ? h("button", { class: "plain", onclick: () => copyLinks(linked) }, icon("copy"), `Copy ${count(linked.length, "link")}`) : null),
-  )];
+  return [
+    h("strong", {}, `${kept} of ${rows.length} kept`),
+    h("span", { class: "line" }, `${bytes(sent)} of ${bytes(sum(all, (row) => row.size))}`),
+    busy.length && rate ? h("span", { class: "line" }, `about ${duration(left / rate)} left`) : null,
+    failed.length ? h("span", { class: "bad" }, `${failed.length} not kept`) : null,
+  ].filter(Boolean);
+}
+
+function totalsActs(may) {
+  const acts = [];
+  const offer = (name, label, of, act) => acts.push({ name, label, act: () => act(rows.filter(of)) });
+  const retried = rows.filter(isRetried).length;
+  const linked = rows.filter((row) => row.reference).length;
+  if (rows.some(isBusy)) offer("bars", "Pause all", isBusy, (some) => some.forEach(pause));
+  else if (rows.some(isPaused)) offer("play", "Resume all", isPaused, (some) => some.forEach(resume));
+  if (retried) offer("retry", `Retry all failed (${retried})`, isRetried, (some) => some.forEach(resume));
+  if (linked && may("read")) offer("copy", `Copy ${count(linked, "link")}`, (row) => row.reference, copyLinks);
+  return acts;
 }
 
 async function copyLinks(linked) {

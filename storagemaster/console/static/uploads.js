@@ -185,6 +185,7 @@ function look() {
 
 // Leaving the tab would end what is being sent.
 window.addEventListener("beforeunload", (event) => {
-  for (const row of rows) if (row.memory?.url && !["kept", "ready"].includes(row.state)) store(row, row.memory);
+  const isOpen = (row) => !["kept", "ready"].includes(row.state) && (row.state !== "failed" || row.canRetry);
+  for (const row of rows) if (row.memory?.url && isOpen(row)) store(row, row.memory);
   if (rows.some((row) => ["hashing", "sending", "committing", "waiting"].includes(row.state))) event.preventDefault();
 });

@@ -1,10 +1,10 @@
 // The page Volumes: a row a volume, a cell a colo; a chosen volume shows its diff and its acts.
 
 import { get, post, send } from "./api.js";
-import { badge, heading, problemNotice, whileLoading, frames } from "./components.js";
+import { badge, frames, heading, loadPage, problemNotice, whileLoading } from "./components.js";
 import { ask, toast } from "./dialog.js";
 import { bytes, count, h, icon, number, time } from "./dom.js";
-import { showAge, every, update } from "./cluster.js";
+import { every, showAge, update } from "./live.js";
 
 export const title = "Volumes";
 export const scope = "status";
@@ -26,7 +26,7 @@ export async function render(context) {
     line.textContent = sentenceOf(volumes);
     update(rows, volumes, () => [tableOf(volumes, status, chosen)]);
   };
-  const status = await get("/status", { signal });
+  const status = await loadPage(main, title, get("/status", { signal }));
   main.append(head, split);
   draw(status);
   on("status", draw);
@@ -47,6 +47,8 @@ export function volumesOf(status) {
     .map((volume) => ({
       number: volume.number,
       state: volume.state,
+      photos: volume.photos,
+      bytes: volume.bytes,
       mirrors: volume.mirrors.map((id) => ({ id, colo: nodes.get(id)?.colo ?? "", ...stateOf(volume, nodes.get(id), waits) })),
     }))
     .sort((a, b) => worst(a) - worst(b) || a.number - b.number);
@@ -56,8 +58,8 @@ const worst = (volume) => Math.min(...volume.mirrors.map((each) => RANKS[each.st
 
 function stateOf(volume, node, waits) {
   const isCold = volume.cold_nodes.includes(node.id);
-  if (!node.up) return { state: "down", word: "down", detail: node.reason };
-  if (node.reason) return { state: "failed", word: "no writes", detail: node.reason };
+  if (!node.up) return { state: "down", word: "down", detail: "" };
+  if (node.reason) return { state: "failed", word: "no writes", detail: "" };
   if (!volume.mirrors_readable.includes(node.id)) return { state: "unknown", word: "not readable", detail: "edges cannot read from it" };
   if (node.fenced_volumes.includes(volume.number)) return { state: "fenced", word: "fenced", detail: "until its deletes are checked" };
   if (waits.has(volume.number)) return { state: "behind", word: "not compared", detail: waits.get(volume.number) };
@@ -72,7 +74,8 @@ function sentenceOf(volumes) {
     const word = first.word.split(",")[0];
     states.set(word, (states.get(word) ?? 0) + 1);
   }
-  return `${count(volumes.length, "volume")}: ${[...states].map(([word, n]) => `${number(n)} ${word}`).join(", ")}.`;
+  const photos = volumes.some((each) => each.photos === null) ? "" : `, ${count(volumes.reduce((sum, each) => sum + each.photos, 0), "photo")}`;
+  return `${count(volumes.length, "volume")}${photos}: ${[...states].map(([word, n]) => `${number(n)} ${word}`).join(", ")}.`;
 }
 
 function tableOf(volumes, status, chosen) {
@@ -80,11 +83,13 @@ function tableOf(volumes, status, chosen) {
   return h(
     "table", { class: "volumes blocks" },
     h("caption", { class: "hidden" }, "Volumes and their mirrors"),
-    h("thead", {}, h("tr", {}, ["Volume", ...colos].map((name) => h("th", { scope: "col" }, name)))),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Volume"), ["Photos", "Bytes"].map((name) => h("th", { scope: "col", class: "number" }, name)),
+      colos.map((name) => h("th", { scope: "col" }, name)))),
     h("tbody", {}, volumes.map((volume) => h(
       "tr", { "aria-selected": volume.number === chosen ? "true" : null },
       h("td", { "data-name": "" }, h("a", { href: volume.number === chosen ? "/console/volumes" : `/console/volumes/${volume.number}`, "aria-current": volume.number === chosen ? "true" : null },
         h("b", {}, `Volume ${volume.number}`)), volume.state === "closed" && h("div", { class: "small" }, "takes no new photos")),
+      h("td", { "data-name": "Photos", class: "number" }, number(volume.photos)), h("td", { "data-name": "Bytes", class: "number" }, bytes(volume.bytes)),
       colos.map((colo) => h("td", { "data-name": colo }, h("div", {}, volume.mirrors.filter((each) => each.colo === colo).map(mirrorCell)))),
     ))),
   );
@@ -121,7 +126,7 @@ export function summaryOf(volume, plan) {
   const rows = volume.mirrors.map((node) => {
     const to = copies.filter((step) => step.node === node);
     const size = to.reduce((sum, step) => sum + step.bytes, 0);
-    return [`Missing on ${node}`, plan.unreachable.includes(node) ? "–" : to.length ? `${number(to.length)} files, ${bytes(size)}` : "0"];
+    return [`Missing on ${node}`, plan.unreachable.includes(node) ? "–" : to.length ? `${count(to.length, "file")}, ${bytes(size)}` : "0"];
   });
   const gone = plan.steps.filter((step) => step.path.endsWith(".gone"));
   rows.push(["Deletes to bring", number(gone.length)]);

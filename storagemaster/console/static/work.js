@@ -1,10 +1,10 @@
 // The page Work: what is left to do, and what failed: hints, repair, scrubs, queues, photos.
 
 import { get, lookUp, post } from "./api.js";
-import { badge, heading, notice, table } from "./components.js";
-import { every, showAge, update } from "./cluster.js";
+import { badge, heading, loadPage, notice, table } from "./components.js";
 import { ask, toast } from "./dialog.js";
 import { bytes, count, duration, h, icon, number, time } from "./dom.js";
+import { every, showAge, update } from "./live.js";
 
 export const title = "Work";
 export const scope = "status";
@@ -20,7 +20,7 @@ export async function render(context) {
   head.firstChild.append(line);
   const places = ["hints", "repair", "queues", "scrubs"].map(() => h("div", {}));
   const [hints, repair, queues, scrubs] = places;
-  const status = await get("/status", { signal });
+  const status = await loadPage(main, title, get("/status", { signal }));
   const draw = (now) => {
     line.textContent = sentenceOf(now);
     update(hints, [now.pending_hints, now.nodes.map((node) => [node.id, node.up, node.pending_hints, Math.round(node.hints_age_seconds / 10)])], () => hintsView(now));
@@ -109,7 +109,7 @@ function queuesView({ queues, workers_alive: workers, oldest_job_seconds: oldest
   const isLate = oldest !== null && oldest > OLDEST_JOB_SECONDS_MAX;
   return [figures(
     ...Object.entries(queues).map(([name, depth]) => [`Queue “${name}”`, number(depth)]),
-    ["Oldest job", oldest === null ? "none" : duration(oldest), isLate ? "warn" : null],
+    ["Oldest job", oldest ? duration(oldest) : "none", isLate ? "warn" : null],
     ["Workers", number(workers), workers === 0 ? "bad" : null],
   )];
 }

@@ -29,6 +29,7 @@ STATUS_KEYS = {
     "queues",
     "repair",
     "tls",
+    "upload_p99_seconds",
     "volumes",
     "waits",
     "workers_alive",

@@ -34,9 +34,10 @@ def test_a_healthy_cluster_has_no_warnings():
     ("path", "value", "line"),
     [
         (("nodes", 0, "up"), False, "node east-1 in east is down: no response"),
-        (("volumes", 0, "mirrors_readable"), [], "volumes 1: no mirror can be read"),
+        (("volumes", 0, "mirrors_readable"), [], "volume 1: no mirror can be read"),
         (("nodes", 0, "read_up"), False, "node east-1 in east does not respond on its read port"),
         (("waits",), [{"volumes": [1, 2], "for": "b"}], "volumes 1-2 wait for b"),
+        (("waits",), [{"volumes": [3], "for": "b"}], "volume 3 waits for b"),
         (("pending_hints",), 4, "hints that wait for delivery: 4"),
         (("alerts",), ["the queue server is down"], "the queue server is down"),
         (("edges", 0, "up"), False, "edge east-nginx does not respond to viewers"),

@@ -161,14 +161,15 @@ def test_list_shows_states_and_no_secret(keys, key_file):
     keys("add", "2027")
     keys("retire", "a", "--yes")
     shown = keys("list", "--purpose", "read")
-    rows = [line.split()[:3] for line in shown.stdout.splitlines()]
-    assert rows == [["read", "a", "retired"], ["read", "2027", "signing"]]
+    rows = [line.split()[:4] for line in shown.stdout.splitlines()]
+    day = load_keys(key_file).ring(Purpose.READ).signing_key.made.isoformat()
+    assert rows == [["read", "a", "retired", day], ["read", "2027", "signing", day]]
     document = keys("list", "--json")
     assert json.loads(document.stdout) == [
-        {"purpose": "read", "key": "a", "state": "retired"},
-        {"purpose": "read", "key": "2027", "state": "signing"},
+        {"purpose": "read", "key": "a", "state": "retired", "made": day},
+        {"purpose": "read", "key": "2027", "state": "signing", "made": day},
         *(
-            {"purpose": purpose, "key": "a", "state": "signing"}
+            {"purpose": purpose, "key": "a", "state": "signing", "made": day}
             for purpose in Purpose
             if purpose is not Purpose.READ
         ),

@@ -41,6 +41,7 @@ def rings(draw):
                 key_id=key_id,
                 secret=secret,
                 state=KeyState.SIGNING if key_id == signing else draw(others),
+                made=draw(st.none() | st.dates()),
             )
             for key_id, secret in zip(ids, secrets, strict=True)
         )
@@ -95,7 +96,7 @@ def test_all_problems_of_a_file_are_reported_together():
         "read: key 'TOOLONG': the id must be one to four of a-z and 0-9",
         "read: key 'a': the state must be signing, accepted, or retired",
         "read: key 'a': the secret must be lower-case hex",
-        "read: key 'b': unknown field 'size'; known fields: secret, state",
+        "read: key 'b': unknown field 'size'; known fields: made, secret, state",
         "read: key 'b': the secret is weak: it repeats a few bytes",
         "token: key 'c': the state must be signing, accepted, or retired",
         "token: key 'c': the secret must be lower-case hex",
@@ -112,6 +113,8 @@ def test_all_problems_of_a_file_are_reported_together():
         ("[read]\na = 3", "key 'a' must be a table with a state and a secret"),
         ("[read", "not TOML"),
         ("[read.a]\n[read.a]", "not TOML"),
+        ("[read.a]\nmade = 2026-01-30T12:00:00", "`made` must be a date, such as 2026-01-30"),
+        ('[read.a]\nmade = "2026-01-30"', "`made` must be a date, such as 2026-01-30"),
     ],
 )
 def test_text_that_is_not_a_key_file_is_rejected(text, problem):

@@ -1,12 +1,14 @@
 """Alerts name what the operator must fix, and metrics have the values of the status."""
 
+import os
 from dataclasses import asdict
+from datetime import UTC, date, datetime
 from types import SimpleNamespace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from permission_urls import Key, KeyRing, KeyState
+from permission_urls import Key, KeyRing, KeyState, Purpose, generate_keys
 from runtime.clients import ClientLimits, Clients, Offense
 from storagemaster.events.events import Event, Events
 from storagemaster.events.webhooks import Webhooks
@@ -203,6 +205,9 @@ STATUS = {
 }
 
 
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()
+
+
 def samples(text):
     """Return the values of a metrics text by name and labels."""
     families = text_string_to_metric_families(text.decode())
@@ -216,7 +221,12 @@ def samples(text):
 def metrics_of(status, *events):
     """Return the metrics of a storagemaster that has published some events."""
     hub = Events("boot")
-    metrics = MasterMetrics(hub, Webhooks({}, None, KEYS, hub), CLIENTS)
+    audit = SimpleNamespace(unmirrored_entries=lambda: 5)
+    keys = generate_keys(os.urandom).made_on(date(2026, 1, 30))
+    keys = keys.with_ring(Purpose.TOKEN, generate_keys(os.urandom).ring(Purpose.TOKEN))
+    metrics = MasterMetrics(
+        hub, Webhooks({}, None, KEYS, hub), CLIENTS, audit, keys, now_seconds=lambda: NOW
+    )
     for state in events:
         hub.publish(Event(volume=1, photo="01jd3x8m2c9qp4k7", version="3fz8qd", state=state))
     return samples(metrics.render(status))
@@ -258,6 +268,15 @@ def test_metrics_have_the_values_of_the_status():
     assert found["glassplate_repair_failed_steps",] == 1
     assert found["glassplate_photos_total", "ready"] == 2
     assert found["glassplate_photos_total", "failed"] == 1
+
+
+def test_the_age_of_keys_and_the_waiting_audit_entries_have_metrics():
+    """A key without a recorded day has no age, and one that is never rotated needs none."""
+    found = metrics_of(STATUS)
+    assert found["glassplate_key_age_seconds", "read"] == 1.5 * 86400
+    assert ("glassplate_key_age_seconds", "token") not in found
+    assert ("glassplate_key_age_seconds", "photo-id") not in found
+    assert found["glassplate_audit_unmirrored_entries",] == 5
 
 
 def test_unknown_values_have_no_metric():

@@ -89,7 +89,7 @@ async def test_a_repair_that_failed_leaves_the_volume_waiting(cluster, monkeypat
         patch.setattr(cluster.master.reconcile._nodes["west-1"], "pull", fail)
         await cluster.master.reconcile.reconcile_next()
     assert await waits(cluster) == {
-        1: "another comparison: 1 steps of the last repair are left",
+        1: "another comparison: the last repair left 1 step",
     }
     await cluster.master.reconcile.reconcile(1)
     assert await waits(cluster) == {1: SWEEP}

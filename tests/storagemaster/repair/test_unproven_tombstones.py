@@ -44,7 +44,7 @@ async def test_reconcile_obeys_no_tombstone_without_a_valid_proof(cluster, kind,
     assert (await cluster.master.photo(photo)).status == 200
     status = (await cluster.master.request("GET", "/status")).document
     (alert,) = [each for each in status["alerts"] if "without a valid" in each]
-    assert alert.startswith(f"node east-1 has 1 tombstones without a valid proof, such as {place}")
+    assert alert.startswith(f"node east-1 has 1 tombstone without a valid proof, such as {place}")
 
 
 async def test_the_lifting_of_a_fence_delivers_no_unproven_tombstone(cluster):
