@@ -49,7 +49,8 @@ SECTIONS = (
                 "glassplate.cli.commands.doctor:doctor", "Check the cluster, and say what to do."
             ),
             LazyCommand(
-                "glassplate.cli.commands.plan:plan", "Compute what a cluster stores and survives."
+                "glassplate.cli.commands.plan:plan",
+                "Compute what a cluster stores, survives, and costs.",
             ),
             LazyCommand("glassplate.cli.commands.diff:diff", "Compare the mirrors of volumes."),
             LazyCommand(

@@ -47,7 +47,7 @@ def _option(name: str, type_: Any, text: str, **settings: Any) -> Callable[[_Com
 @_option("--seed", click.IntRange(0), "Seed of the simulation.")
 @json_option
 def plan(*, as_json: bool, **values: Any) -> None:
-    r"""Compute what a cluster of any size stores, survives, and costs.
+    r"""Compute what a cluster stores, survives, and costs.
 
     It contacts no cluster. The figures come from measured costs of single steps, and from the code
     that places photos and repairs mirrors. Rates of failures are assumptions: replace them with
