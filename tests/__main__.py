@@ -40,8 +40,8 @@ GROUPS = (
         ),
         ports="25000-29999",
     ),
-    # These tests start whole clusters and wait for them.
-    Group(paths=("console", "journey"), ports="18000-24999"),
+    # These tests start whole clusters and edges, and wait for them.
+    Group(paths=("console", "journey", "probes", "proxy_config"), ports="18000-24999"),
     # These tests only compute, and get the processor time that the others leave.
     Group(
         paths=(
