@@ -16,12 +16,17 @@ from glassplate.cli.main import SECTIONS
 from runtime.extras import EXTRA_MODULES, install_command
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVER_COMMANDS = (["up"], ["proxy-config", "nginx"], ["drill", "node-killed"])
+SERVER_COMMANDS = (
+    ["up"],
+    ["certs", "list"],
+    ["proxy-config", "nginx"],
+    ["drill", "node-killed"],
+)
 CLIENT_COMMANDS = [
     command.name
     for section in SECTIONS
     for command in section.commands
-    if command.name not in {"up", "proxy-config", "drill", "regenerate"}
+    if command.name not in {"up", "certs", "proxy-config", "drill", "regenerate"}
 ]
 SERVICES = (
     ["storagenode", "--node", "east-1"],

@@ -35,7 +35,7 @@ def _option(name: str, type_: Any, text: str, **settings: Any) -> Callable[[_Com
 )
 @click.option("--masters", type=COUNT, show_default="2 a colo", help="Storagemasters.")
 @_option("--file-bytes", BYTES, "Mean bytes of a file.")
-@_option("--disk-bytes", BYTES, "Bytes of a disk. Repeatable: sizes in turn.", multiple=True)
+@_option("--disk-bytes", BYTES, "Bytes of a disk, of several in turn. Repeatable.", multiple=True)
 @_option("--repair-bytes-per-second", BYTES, "limits.repair_bytes_per_second.")
 @_option("--scrub-bytes-per-second", BYTES, "limits.scrub_bytes_per_second.")
 @_option("--disk-losses-per-year", float, "Share of the disks that fail.")
@@ -59,9 +59,9 @@ def plan(*, as_json: bool, **values: Any) -> None:
     \b
     Examples:
       glassplate plan --nodes 300 --files-per-node 1e8 --colos 6
-      glassplate plan --nodes 300 --files-per-node 1e8 --colos 3 --mirrors 3 --years 100000
-      glassplate plan --nodes 24 --files-per-node 5e7 --colos 2 --partners 2 --disk-bytes 16T
-      glassplate plan --nodes 24 --files-per-node 5e7 --colos 2 --json | jq .durability
+      glassplate plan --nodes 300 --files-per-node 1e8 --colos 3 --mirrors 3
+      glassplate plan --nodes 24 --files-per-node 5e7 --colos 2 --disk-bytes 16T
+      glassplate plan --nodes 24 --files-per-node 5e7 --colos 2 --json
     """
     from capacity.plan import make_plan
     from capacity.scenario import InvalidScenario

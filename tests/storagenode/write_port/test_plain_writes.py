@@ -23,18 +23,25 @@ SECONDS = 30
 
 
 @pytest.fixture(name="paths")
-def _paths(monkeypatch):
-    """Return the number of requests that each path has taken."""
+def _paths(served, monkeypatch):
+    """Return the number of requests that each path of the served port has taken."""
     taken = {"plain": 0, "general": 0}
+
+    def is_served(handler):
+        # Other servers of the process have the same handler.
+        port = handler.transport.get_extra_info("sockname")[1]
+        return port == served.node.write.port
+
     respond, leave = plain_server.PlainHandler._respond, plain_server.PlainHandler._leave
 
     def count_respond(handler, request, whole):
+        is_counted = is_served(handler)
         is_plain = respond(handler, request, whole)
-        taken["plain"] += is_plain
+        taken["plain"] += is_plain and is_counted
         return is_plain
 
     def count_leave(handler, data, *, is_one_request):
-        taken["general"] += 1
+        taken["general"] += is_served(handler)
         leave(handler, data, is_one_request=is_one_request)
 
     monkeypatch.setattr(plain_server.PlainHandler, "_respond", count_respond)

@@ -148,5 +148,5 @@ sub choose_node {
 }
 
 sub set_map_header {
-    set resp.http.Glassplate-Map = "7c5c9a03db340cec";
+    set resp.http.Glassplate-Map = "4a7517e892f9ef52";
 }
