@@ -45,6 +45,7 @@ from permission_urls.internal import (
 from permission_urls.jobs import sign_job, verify_job
 from permission_urls.key_source import Keys, KeySource, generate_keys
 from permission_urls.keys import Key, KeyRing, KeyState, generate_key
+from permission_urls.maps import sign_map, verify_map
 from permission_urls.permission import (
     MALFORMED_REGEX,
     PERMISSION_URL_REGEX,
@@ -172,11 +173,13 @@ __all__ = [
     "save_keys",
     "save_tokens",
     "sign_job",
+    "sign_map",
     "sign_ticket",
     "sign_token",
     "sign_webhook",
     "strip_permission",
     "ticket_key_of",
     "verify_job",
+    "verify_map",
     "verify_webhook",
 ]

@@ -26,6 +26,8 @@ class Purpose(StrEnum):
     """Entries of memcached."""
     CONSOLE = "console"
     """Sessions of the console, and links that begin one."""
+    MAP = "map"
+    """Volume maps."""
     PHOTO_ID = "photo-id"
     """Ids of photos with an Idempotency-Key. It signs nothing, and is never rotated."""
 

@@ -19,7 +19,9 @@ FUNCTION_LINES_MAX = 70
 README_LINES_MAX = 25
 FILE_BYTES_MAX = 600 * 1024
 
-ENTRY_POINTS = frozenset({"glassplate.cli.main", "glassplate.django"})
+ENTRY_POINTS = frozenset({"glassplate.cli.main", "glassplate.django"}).union(
+    f"volumes.map.{name}" for name in ("changes", "map_text", "votes")
+)
 """Modules that are run, or only users import; `__main__.py` and main guards need no entry."""
 
 MAY_PRINT = ("glassplate/cli/", "bench/", "examples/", "tests/")

@@ -52,6 +52,8 @@ class Volume:
     number: VolumeId
     mirrors: tuple[NodeId, ...]
     state: VolumeState = VolumeState.OPEN
+    since: int = 1
+    """The version of the map that last changed the mirrors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +170,10 @@ class Cluster:
     webhook_urls: tuple[str, ...] = ()
     """Receivers of all events."""
     applications: Mapping[str, Application] = field(default_factory=dict)
+    map_version: int = 1
+    """The version of the map that the nodes, volumes, and other processes are from."""
+    map_after: str = ""
+    """The digest of the version before it; empty for `cluster.toml`."""
 
     @property
     def tokens_file(self) -> str:

@@ -24,6 +24,21 @@ def parse_volume_ranges(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(ranges))
 
 
+def ranges_of(numbers: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    """Return numbers in ascending order as ranges, each with its first and last number.
+
+    >>> ranges_of([1, 2, 3, 20])
+    ((1, 3), (20, 20))
+    """
+    ranges: list[tuple[int, int]] = []
+    for number in numbers:
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return tuple(ranges)
+
+
 def render_volume_ranges(ranges: Iterable[tuple[int, int]]) -> str:
     """Return the text of ranges.
 

@@ -57,9 +57,9 @@ def keys() -> None:
     r"""Create, list, rotate, and export keys.
 
     Each purpose has keys of its own: read (URLs), token, internal, job, webhook, tombstone,
-    partial-upload, ticket, cache, console, and photo-id. They are in the file that `keys_file` of
-    the config names, with mode 0600. A person with this file can sign anything. Edges get only the
-    keys that verify URLs.
+    partial-upload, ticket, cache, console, map, and photo-id. They are in the file that `keys_file`
+    of the config names, with mode 0600. A person with this file can sign anything. Edges get only
+    the keys that verify URLs.
 
     Every process and every edge of `glassplate up` or `proxy-config --watch` follows a change of
     the file within two seconds, or on SIGHUP. On one machine, a rotation is one command:

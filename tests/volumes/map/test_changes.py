@@ -1,0 +1,95 @@
+"""From one map to the next: versions of volumes, differences, and refusals."""
+
+import dataclasses
+
+import pytest
+
+from tests.proxy_config.golden_configs import golden_cluster
+from volumes.map.changes import changes_between, is_outdated, next_map, refusals
+from volumes.map.volume_map import map_of, tables_of
+from volumes.volume_state import VolumeState
+
+CLUSTER = golden_cluster()
+TABLES = tables_of(CLUSTER)
+FIRST = map_of(CLUSTER)
+NUMBER = min(CLUSTER.volumes)
+MIRRORS = CLUSTER.volumes[NUMBER].mirrors
+OTHERS = tuple(node for node in CLUSTER.nodes if node not in MIRRORS)
+
+
+def volume_with(tables=TABLES, number=NUMBER, **changes):
+    """Return tables with another volume."""
+    volume = dataclasses.replace(tables.volumes[number], **changes)
+    return dataclasses.replace(tables, volumes={**tables.volumes, number: volume})
+
+
+def test_only_other_mirrors_make_a_request_outdated():
+    """A request by the map before it is refused for this volume, and for no other."""
+    second = next_map(FIRST, volume_with(mirrors=(MIRRORS[0], OTHERS[0])), why="")
+    assert second.after == FIRST.id.digest
+    assert is_outdated(second.tables.volumes[NUMBER], requested_by=1)
+    assert not is_outdated(second.tables.volumes[NUMBER], requested_by=2)
+    others = [each for number, each in second.tables.volumes.items() if number != NUMBER]
+    assert others
+    assert not any(is_outdated(each, requested_by=1) for each in others)
+    third = next_map(second, volume_with(second.tables, state=VolumeState.CLOSED), why="")
+    assert third.tables.volumes[NUMBER].since == 2
+
+
+def test_an_edited_since_is_ignored():
+    """Only the mirrors decide."""
+    assert next_map(FIRST, volume_with(since=40), why="").tables == FIRST.tables
+
+
+def test_a_new_volume_begins_with_its_map():
+    """No older map knows its mirrors."""
+    new = dataclasses.replace(TABLES.volumes[NUMBER], number=9_000)
+    wanted = dataclasses.replace(TABLES, volumes={**TABLES.volumes, 9_000: new})
+    assert next_map(FIRST, wanted, why="").tables.volumes[9_000].since == 2
+
+
+def test_changes_name_processes_and_ranges_of_volumes():
+    """Before and after, in one line each."""
+    assert changes_between(TABLES, TABLES) == []
+    node = dataclasses.replace(TABLES.nodes["east-1"], uuid="1", store="/elsewhere")
+    wanted = dataclasses.replace(TABLES, nodes={**TABLES.nodes, "east-1": node}, edges={})
+    found = changes_between(TABLES, volume_with(wanted, mirrors=(MIRRORS[0], OTHERS[0])))
+    assert found[0].what == "node east-1"
+    assert "uuid 1" in found[0].after
+    assert "elsewhere" not in found[0].after
+    assert {each.after for each in found if each.what.startswith("edge ")} == {""}
+    assert found[-1].what == f"volumes {NUMBER}"
+    assert found[-1].before == f"{', '.join(MIRRORS)}; open"
+    assert found[-1].after == f"{MIRRORS[0]}, {OTHERS[0]}; open"
+
+
+def without_volume(number):
+    """Return tables without a volume."""
+    volumes = {n: each for n, each in TABLES.volumes.items() if n != number}
+    return dataclasses.replace(TABLES, volumes=volumes)
+
+
+def moved_node():
+    """Return tables with a node in another colo."""
+    node = dataclasses.replace(TABLES.nodes["east-1"], colo="north")
+    return dataclasses.replace(TABLES, nodes={**TABLES.nodes, "east-1": node})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        (without_volume(NUMBER), f"volumes {NUMBER} are missing"),
+        (volume_with(mirrors=OTHERS), f"volumes {NUMBER} keep none of their mirrors"),
+        (moved_node(), "nodes east-1 change their colo"),
+    ],
+)
+def test_what_loses_sight_of_photos_is_refused(wanted, words):
+    """With what to do instead."""
+    (refusal,) = refusals(TABLES, wanted)
+    assert refusal.startswith(words)
+    assert "; " in refusal
+
+
+def test_one_mirror_that_stays_is_enough():
+    """The others are filled from it."""
+    assert refusals(TABLES, volume_with(mirrors=(MIRRORS[0], OTHERS[0]))) == []

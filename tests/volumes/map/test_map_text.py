@@ -1,0 +1,81 @@
+"""The text of a volume map is canonical, and reads back as the same map."""
+
+import dataclasses
+
+import pytest
+
+from tests.proxy_config.golden_configs import golden_cluster
+from volumes.config.config_reader import InvalidConfig
+from volumes.map.changes import next_map
+from volumes.map.map_text import parse_map, parse_tables, render_map
+from volumes.map.volume_map import map_of, tables_of, with_map
+from volumes.volume_state import VolumeState
+
+CLUSTER = golden_cluster()
+FIRST = map_of(CLUSTER)
+
+
+def with_volumes(**changes):
+    """Return the tables with changes to volume 2."""
+    volumes = dict(CLUSTER.volumes)
+    volumes[2] = dataclasses.replace(volumes[2], **changes)
+    return dataclasses.replace(tables_of(CLUSTER), volumes=volumes)
+
+
+SECOND = next_map(FIRST, with_volumes(state=VolumeState.CLOSED), why='a "quoted" reason: größer')
+
+
+def test_a_map_reads_back_as_the_same_map():
+    """With the reason, the digest of the version before it, and every process and volume."""
+    assert parse_map(render_map(SECOND)) == SECOND
+    assert render_map(parse_map(render_map(SECOND))) == render_map(SECOND)
+
+
+def test_alike_volumes_in_a_row_are_one_table():
+    """A volume with another state or other mirrors has a table of its own."""
+    text = render_map(SECOND)
+    assert text.count("[[volumes]]") == render_map(FIRST).count("[[volumes]]") + 2
+    assert 'state = "closed"' in text
+
+
+def test_the_tables_of_an_edited_map_are_read_whatever_its_version():
+    """The next version gets its number and the digest before it by itself."""
+    assert parse_tables(render_map(SECOND)) == SECOND.tables
+    assert parse_tables("\n".join(render_map(FIRST).splitlines()[3:])) == FIRST.tables
+
+
+def test_every_mistake_is_reported_with_its_key():
+    """As in `cluster.toml`."""
+    text = render_map(SECOND).replace("version = 2", "version = 1\nsize = 3")
+    with pytest.raises(InvalidConfig) as refused:
+        parse_map(text)
+    assert {problem.key for problem in refused.value.problems} == {"version", "size"}
+    with pytest.raises(InvalidConfig, match="is not TOML"):
+        parse_map("version =")
+
+
+def test_a_cluster_with_a_map_has_its_tables_and_its_version():
+    """Everything else stays: limits, sizes, keys."""
+    changed = with_map(CLUSTER, SECOND)
+    assert changed.volumes[2].state is VolumeState.CLOSED
+    assert changed.map_version == 2
+    assert map_of(changed).id == SECOND.id
+    was = {"map_version": 1, "map_after": "", "volumes": CLUSTER.volumes}
+    assert dataclasses.replace(changed, **was) == CLUSTER
+
+
+def test_the_digest_covers_the_version_its_past_and_the_tables():
+    """Paths of one machine and the reason are not in it."""
+    others = (
+        dataclasses.replace(SECOND, version=3),
+        dataclasses.replace(SECOND, after="0" * 16),
+        next_map(FIRST, with_volumes(mirrors=("east-1", "west-2")), why=""),
+    )
+    assert len({each.id for each in (SECOND, *others)}) == 4
+    nodes = {
+        id_: dataclasses.replace(node, store="/elsewhere")
+        for id_, node in SECOND.tables.nodes.items()
+        if node.bucket is None
+    }
+    tables = dataclasses.replace(SECOND.tables, nodes={**SECOND.tables.nodes, **nodes})
+    assert dataclasses.replace(SECOND, tables=tables, why="").id == SECOND.id

@@ -1,0 +1,187 @@
+"""Readers of the tables of the volume map: nodes, volumes, storagemasters, edges, and ingests."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from volumes.bucket_location import S3_SCHEME, InvalidLocation, parse_location
+from volumes.cluster import Colo, Edge, Ingest, Master, Node, NodeId, Volume
+from volumes.config.config_reader import PLACEHOLDER_ADDRESS, Problem, Table
+from volumes.photo_path import VOLUME_MAX, VolumeId
+from volumes.volume_state import VolumeState
+
+COLOS_PER_VOLUME_MIN = 2
+SYNCFS = ("auto", "always", "never")
+EDGE_KINDS = ("nginx", "varnish")
+
+_ENDPOINT = re.compile(r"https?://[^\s/@?#]+/?")
+_NUMBERS = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapTables:
+    """The processes of a cluster, and its volumes."""
+
+    nodes: Mapping[NodeId, Node]
+    volumes: Mapping[VolumeId, Volume]
+    masters: Mapping[str, Master]
+    edges: Mapping[str, Edge]
+    ingests: Mapping[str, Ingest]
+
+
+def read_map_tables(top: Table) -> MapTables:
+    """Return the tables of a map, and report the mistakes in them."""
+    nodes = _read_nodes(top)
+    tables = MapTables(
+        nodes=nodes,
+        volumes=_read_volumes(top, nodes),
+        masters=_read_masters(top),
+        edges=_read_edges(top, nodes),
+        ingests=_read_ingests(top),
+    )
+    _check_shared_addresses(tables, top.problems)
+    return tables
+
+
+def _read_nodes(top: Table) -> dict[NodeId, Node]:
+    nodes = {}
+    for id_, table in top.named_tables("nodes"):
+        nodes[NodeId(id_)] = Node(
+            id=NodeId(id_),
+            colo=Colo(table.plain_name("colo")),
+            read=table.address("read"),
+            write=table.address("write"),
+            store=table.text("store"),
+            uuid=table.text("uuid", ""),
+            **_read_store(table),
+        )
+        table.report_unknown_keys()
+    if not nodes:
+        top.add_problem("nodes", "is missing: a cluster needs at least two nodes, in two colos")
+    return nodes
+
+
+def _read_store(table: Table) -> dict[str, Any]:
+    """Return the fields of a disk or of a bucket. The config never contains credentials."""
+    store = table.text("store")
+    if not store.startswith(S3_SCHEME):
+        return {"syncfs": table.one_of("syncfs", SYNCFS, "auto")}
+    try:
+        parse_location(store)
+    except InvalidLocation as error:
+        table.add_problem("store", str(error))
+    endpoint = table.text("endpoint", "")
+    if endpoint and not _ENDPOINT.fullmatch(endpoint):
+        table.add_problem("endpoint", f'must be as in "https://s3.example:8333"; is {endpoint!r}')
+    return {
+        "endpoint": endpoint.rstrip("/"),
+        "region": table.text("region", ""),
+        "bucket_replicas": table.integer("bucket_replicas", 1, least=1),
+    }
+
+
+def _read_volumes(top: Table, nodes: dict[NodeId, Node]) -> dict[VolumeId, Volume]:
+    volumes: dict[VolumeId, Volume] = {}
+    tables = tuple(top.tables("volumes"))
+    if not tables:
+        top.add_problem("volumes", "is missing: a cluster needs at least one volume")
+    for table in tables:
+        numbers = _read_numbers(table)
+        mirrors = tuple(NodeId(text) for text in table.texts("mirrors"))
+        state = VolumeState(table.one_of("state", tuple(s.value for s in VolumeState), "open"))
+        since = table.integer("since", 1, least=1)
+        _check_mirrors(table, mirrors, nodes)
+        for number in numbers:
+            if number in volumes:
+                table.add_problem("numbers", f"volume {number} is listed twice")
+            volumes[number] = Volume(number=number, mirrors=mirrors, state=state, since=since)
+        table.report_unknown_keys()
+    return volumes
+
+
+def _read_numbers(table: Table) -> tuple[VolumeId, ...]:
+    text = table.text("numbers")
+    match = _NUMBERS.fullmatch(text)
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if not first <= last <= VOLUME_MAX:
+        table.add_problem(
+            "numbers", f'must be as in "7" or "1-16", up to {VOLUME_MAX}; is {text!r}'
+        )
+        return ()
+    return tuple(VolumeId(number) for number in range(first, last + 1))
+
+
+def _check_mirrors(table: Table, mirrors: tuple[NodeId, ...], nodes: dict[NodeId, Node]) -> None:
+    for id_ in mirrors:
+        if id_ not in nodes:
+            table.add_problem("mirrors", f"unknown node {id_!r}; known nodes: {', '.join(nodes)}")
+    if len(set(mirrors)) < len(mirrors):
+        table.add_problem("mirrors", "lists a node twice")
+    known = {nodes[id_].colo for id_ in mirrors if id_ in nodes}
+    if len(known) < COLOS_PER_VOLUME_MIN:
+        table.add_problem("mirrors", f"must be in at least {COLOS_PER_VOLUME_MIN} colos")
+
+
+def _read_masters(top: Table) -> dict[str, Master]:
+    masters = {}
+    for id_, table in top.named_tables("masters"):
+        masters[id_] = Master(
+            id=id_,
+            colo=Colo(table.plain_name("colo")),
+            address=table.address("address"),
+            internal=table.address("internal") if "internal" in table.values else None,
+        )
+        table.report_unknown_keys()
+    if not masters:
+        top.add_problem("masters", "is missing: a cluster needs at least one storagemaster")
+    return masters
+
+
+def _read_edges(top: Table, nodes: dict[NodeId, Node]) -> dict[str, Edge]:
+    edges = {}
+    for id_, table in top.named_tables("edges"):
+        if NodeId(id_) in nodes:
+            top.add_problem(
+                f"edges.{id_}", "has the id of a node; ids of edges and nodes must differ"
+            )
+        edges[id_] = Edge(
+            id=id_,
+            colo=Colo(table.plain_name("colo")),
+            kind=table.one_of("kind", EDGE_KINDS),
+            listen=table.address("listen"),
+            purge=table.address("purge"),
+        )
+        table.report_unknown_keys()
+    return edges
+
+
+def _read_ingests(top: Table) -> dict[str, Ingest]:
+    ingests = {}
+    for id_, table in top.named_tables("ingests"):
+        ingests[id_] = Ingest(
+            id=id_, colo=Colo(table.plain_name("colo")), listen=table.address("listen")
+        )
+        table.report_unknown_keys()
+    return ingests
+
+
+def _check_shared_addresses(tables: MapTables, problems: list[Problem]) -> None:
+    owners: dict[str, str] = {}
+    named = [
+        *((f"nodes.{n.id}.read", n.read) for n in tables.nodes.values()),
+        *((f"nodes.{n.id}.write", n.write) for n in tables.nodes.values()),
+        *((f"masters.{m.id}.address", m.address) for m in tables.masters.values()),
+        *(
+            (f"masters.{m.id}.internal", m.internal)
+            for m in tables.masters.values()
+            if m.internal is not None
+        ),
+        *((f"edges.{e.id}.listen", e.listen) for e in tables.edges.values()),
+        *((f"edges.{e.id}.purge", e.purge) for e in tables.edges.values()),
+        *((f"ingests.{i.id}.listen", i.listen) for i in tables.ingests.values()),
+    ]
+    for key, address in named:
+        owner = owners.setdefault(str(address), key)
+        if owner != key and address.host != PLACEHOLDER_ADDRESS.host:
+            problems.append(Problem(key, f"{address} is already used by {owner}"))

@@ -1,0 +1,135 @@
+"""Changes from one volume map to the next: what is different, and what is refused."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from volumes.cluster import Node, Volume
+from volumes.config.map_tables import MapTables
+from volumes.map.volume_map import VolumeMap
+from volumes.photo_path import VolumeId
+from volumes.volume_ranges import ranges_of, render_volume_ranges
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One difference between two maps, for operators."""
+
+    what: str
+    """The process or the volumes, such as `node east-3` or `volumes 1-4`."""
+    before: str
+    """Empty if it is new."""
+    after: str
+    """Empty if it is removed."""
+
+
+def next_map(old: VolumeMap, wanted: MapTables, *, why: str) -> VolumeMap:
+    """Return the version after a map, with these tables.
+
+    `since` of a volume is the version that last changed its mirrors.
+    """
+    version = old.version + 1
+
+    def numbered(volume: Volume) -> Volume:
+        before = old.tables.volumes.get(volume.number)
+        is_same = before is not None and before.mirrors == volume.mirrors
+        return dataclasses.replace(volume, since=before.since if before and is_same else version)
+
+    volumes = {number: numbered(volume) for number, volume in wanted.volumes.items()}
+    tables = dataclasses.replace(wanted, volumes=volumes)
+    return VolumeMap(version=version, after=old.id.digest, why=why, tables=tables)
+
+
+def is_outdated(volume: Volume, *, requested_by: int) -> bool:
+    """Return True if a map of this version has other mirrors for the volume."""
+    return volume.since > requested_by
+
+
+def changes_between(old: MapTables, new: MapTables) -> list[Change]:
+    """Return the differences between two maps: nodes and other processes first, then volumes."""
+    found = [
+        change
+        for kind, before, after in (
+            ("node", old.nodes, new.nodes),
+            ("storagemaster", old.masters, new.masters),
+            ("edge", old.edges, new.edges),
+            ("ingest", old.ingests, new.ingests),
+        )
+        for change in _process_changes(kind, before, after)
+    ]
+    return [*found, *_volume_changes(old.volumes, new.volumes)]
+
+
+def refusals(old: MapTables, new: MapTables) -> list[str]:
+    """Return why a map must not follow another one, each with what to do; empty if it may.
+
+    A volume is never removed, and keeps a mirror that has its files. A node keeps its colo.
+    """
+    missing = [number for number in old.volumes if number not in new.volumes]
+    found = []
+    if missing:
+        found.append(
+            f"volumes {_numbers(missing)} are missing: their URLs would end; set "
+            'state = "closed" for volumes that take no more photos'
+        )
+    cut_off = [
+        number
+        for number, volume in new.volumes.items()
+        if number in old.volumes and not set(volume.mirrors) & set(old.volumes[number].mirrors)
+    ]
+    if cut_off:
+        found.append(
+            f"volumes {_numbers(cut_off)} keep none of their mirrors: their photos would be out of "
+            "reach; keep one of the mirrors until the others are filled"
+        )
+    moved = [id_ for id_, node in new.nodes.items() if _colo_changed(old.nodes.get(id_), node)]
+    if moved:
+        found.append(
+            f"nodes {', '.join(moved)} change their colo: the marker on their disks says the "
+            "former one; add them under other ids"
+        )
+    return found
+
+
+def _colo_changed(before: Node | None, after: Node) -> bool:
+    return before is not None and before.colo != after.colo
+
+
+def _process_changes(
+    kind: str, before: Mapping[Any, Any], after: Mapping[Any, Any]
+) -> Iterator[Change]:
+    for id_ in sorted({*before, *after}):
+        old, new = _described(before.get(id_)), _described(after.get(id_))
+        if old != new:
+            yield Change(what=f"{kind} {id_}", before=old, after=new)
+
+
+def _described(process: Any) -> str:
+    if process is None:
+        return ""
+    # A store is a path of one machine.
+    left_out = {"id", "store"} if isinstance(process, Node) and not process.bucket else {"id"}
+    names = (each.name for each in dataclasses.fields(process))
+    values = ((name, getattr(process, name)) for name in names if name not in left_out)
+    return ", ".join(f"{name} {value}" for name, value in values if value != "")
+
+
+def _volume_changes(
+    before: Mapping[VolumeId, Volume], after: Mapping[VolumeId, Volume]
+) -> Iterator[Change]:
+    numbers: dict[tuple[str, str], list[VolumeId]] = {}
+    for number in sorted({*before, *after}):
+        old, new = _volume(before.get(number)), _volume(after.get(number))
+        if old != new:
+            numbers.setdefault((old, new), []).append(number)
+    for (old, new), alike in numbers.items():
+        yield Change(what=f"volumes {_numbers(alike)}", before=old, after=new)
+
+
+def _volume(volume: Volume | None) -> str:
+    return "" if volume is None else f"{', '.join(volume.mirrors)}; {volume.state.value}"
+
+
+def _numbers(numbers: Iterable[VolumeId]) -> str:
+    return render_volume_ranges(ranges_of(sorted(numbers)))

@@ -1,0 +1,78 @@
+"""Votes for the next volume map: each node keeps one, and more than half of them decide.
+
+The voters are the nodes with a disk of the version before it. A node votes once for each version,
+so two maps of one version never both have more than half of the votes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from volumes.cluster import Node, NodeId
+from volumes.map.volume_map import MapId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapReport:
+    """The maps that a node reports."""
+
+    in_force: MapId | None
+    """The newest map that it knows to be in force, or None for `cluster.toml`."""
+    vote: MapId | None
+    """The newest map that it keeps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Election:
+    """The state of the votes for one version."""
+
+    elected: MapId | None
+    """The map that more than half of the voters keep."""
+    votes: Mapping[MapId, tuple[NodeId, ...]]
+    without: tuple[NodeId, ...]
+    """Voters that keep no map of the version, or did not respond."""
+    needed: int
+
+    @property
+    def is_stuck(self) -> bool:
+        """True if no map can be elected, whatever the other voters keep."""
+        most = max(map(len, self.votes.values()), default=0)
+        return self.elected is None and most + len(self.without) < self.needed
+
+
+def voters(nodes: Mapping[NodeId, Node]) -> tuple[NodeId, ...]:
+    """Return the nodes that vote, in the order in which a map is sent to them."""
+    return tuple(sorted(id_ for id_, node in nodes.items() if node.bucket is None))
+
+
+def election(
+    version: int, nodes: Mapping[NodeId, Node], reports: Mapping[NodeId, MapReport]
+) -> Election:
+    """Return the state of the votes for a version. `nodes` are from the version before it."""
+    votes: dict[MapId, tuple[NodeId, ...]] = {}
+    without = []
+    entitled = voters(nodes)
+    for node in entitled:
+        vote = reports[node].vote if node in reports else None
+        if vote is None or vote.version != version:
+            without.append(node)
+        else:
+            votes[vote] = (*votes.get(vote, ()), node)
+    needed = len(entitled) // 2 + 1
+    elected = next((id_ for id_, nodes_for in votes.items() if len(nodes_for) >= needed), None)
+    return Election(elected=elected, votes=votes, without=tuple(without), needed=needed)
+
+
+def newest_in_force(reports: Mapping[NodeId, MapReport], *, than: MapId) -> MapId | None:
+    """Return the newest map in force that a node knows, if it is newer than the given one."""
+    known = [each.in_force for each in reports.values() if each.in_force is not None]
+    newest = max(known, key=lambda id_: id_.version, default=than)
+    return newest if newest.version > than.version else None
+
+
+def lagging(reports: Mapping[NodeId, MapReport], *, in_force: MapId) -> tuple[NodeId, ...]:
+    """Return the nodes that do not know that a map is in force."""
+    return tuple(
+        node
+        for node, report in reports.items()
+        if report.in_force is None or report.in_force.version < in_force.version
+    )
