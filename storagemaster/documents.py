@@ -142,7 +142,7 @@ class Explanation(TypedDict):
     """The location of a photo's files, and its state."""
 
     volume: Volume
-    volume_state: Literal["open", "closed"]
+    volume_state: Literal["new", "open", "closed"]
     photo: Photo
     mirrors: list[ExplainedMirror]
     edges: list[ExplainedEdge]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import PurePath
 from typing import NewType
 
@@ -19,6 +20,19 @@ NAME_PATTERN = "[a-z][a-z0-9-]{0,31}"
 """Names of colos, nodes, masters, and edges: valid in file names, host names, and metrics."""
 
 
+class NodeState(Enum):
+    """State of a node in the volume map."""
+
+    OPEN = "open"
+    DRAINING = "draining"
+    """Its volumes move to other nodes."""
+
+    @property
+    def accepts_volumes(self) -> bool:
+        """True if volumes can move to the node."""
+        return self is NodeState.OPEN
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """A storage node: one process over one disk or bucket, in one colo."""
@@ -28,6 +42,9 @@ class Node:
     read: Address
     write: Address
     store: str
+    state: NodeState = NodeState.OPEN
+    weight: float = 1.0
+    """Factor of its share of volumes and new photos; at 1, the share is that of its disk."""
     uuid: str = ""
     """Required uuid of the `.node` marker; empty accepts any."""
     syncfs: str = "auto"
@@ -51,9 +68,23 @@ class Volume:
 
     number: VolumeId
     mirrors: tuple[NodeId, ...]
+    joining: tuple[NodeId, ...] = ()
+    """Nodes that are filled from the mirrors. They get every tombstone, and no edge reads them."""
+    leaving: tuple[NodeId, ...] = ()
+    """Mirrors that leave once the joining nodes are mirrors."""
     state: VolumeState = VolumeState.OPEN
     since: int = 1
-    """The version of the map that last changed the mirrors."""
+    """The version of the map that last changed the mirrors, or the joining or leaving nodes."""
+
+    @property
+    def homes(self) -> tuple[NodeId, ...]:
+        """The nodes that hold the volume, or are being filled."""
+        return (*self.mirrors, *self.joining)
+
+    @property
+    def mirrors_after(self) -> tuple[NodeId, ...]:
+        """The mirrors when the moves of the volume have ended."""
+        return tuple(node for node in self.homes if node not in self.leaving)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +195,8 @@ class Cluster:
     variant_formats: VariantFormats = field(default_factory=VariantFormats)
     nodes: Mapping[NodeId, Node]
     volumes: Mapping[VolumeId, Volume]
+    gone_nodes: tuple[NodeId, ...] = ()
+    """Ids of removed nodes, which no other node can have."""
     masters: Mapping[str, Master]
     edges: Mapping[str, Edge]
     ingests: Mapping[str, Ingest] = field(default_factory=dict)

@@ -13,6 +13,8 @@ class _Abilities:
 class VolumeState(Enum):
     """State of a volume in the volume map. Reads, repair, and deletes work in every state."""
 
+    NEW = "new"
+    """Until every edge knows it: a URL of a photo in it must not be ahead of an edge."""
     OPEN = "open"
     CLOSED = "closed"
 
@@ -28,6 +30,7 @@ class VolumeState(Enum):
 
 
 _TABLE = {
+    VolumeState.NEW: _Abilities(accepts_new_photos=False, accepts_sizes=True),
     VolumeState.OPEN: _Abilities(accepts_new_photos=True, accepts_sizes=True),
     VolumeState.CLOSED: _Abilities(accepts_new_photos=False, accepts_sizes=True),
 }

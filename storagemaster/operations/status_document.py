@@ -57,7 +57,7 @@ class VolumeStatus(TypedDict):
     """The state of a volume."""
 
     number: Volume
-    state: Literal["open", "closed"]
+    state: Literal["new", "open", "closed"]
     mirrors: list[str]
     mirrors_up: list[str]
     mirrors_readable: list[str]

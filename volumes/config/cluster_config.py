@@ -42,6 +42,7 @@ def parse_cluster(text: str) -> Cluster:
         sizes=_read_sizes(top),
         variant_formats=_read_variant_formats(top.table("images")),
         nodes=tables.nodes,
+        gone_nodes=tables.gone_nodes,
         volumes=tables.volumes,
         masters=tables.masters,
         edges=tables.edges,

@@ -87,6 +87,15 @@ class Table:
             return most
         return value
 
+    def number(self, name: str, default: float, *, least: float, most: float) -> float:
+        """Read a number from `least` to `most`."""
+        kind = int if isinstance(self.values.get(name), int) else float
+        value = float(self._value(name, kind, default, default))
+        if not least <= value <= most:
+            self.add_problem(name, f"must be from {least} to {most}, is {value}")
+            return default
+        return value
+
     def texts(self, name: str, default: list[str] | None = None) -> tuple[str, ...]:
         """Read a list of strings."""
         values: list[Any] = self._value(name, list, default, [])
@@ -192,6 +201,7 @@ class Table:
 _KIND_WORDS = {
     str: "a string",
     int: "a whole number",
+    float: "a number",
     list: "a list",
     bool: "true or false",
     dict: "a table",

@@ -1,17 +1,19 @@
 """Readers of the tables of the volume map: nodes, volumes, storagemasters, edges, and ingests."""
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from volumes.bucket_location import S3_SCHEME, InvalidLocation, parse_location
-from volumes.cluster import Colo, Edge, Ingest, Master, Node, NodeId, Volume
+from volumes.cluster import Colo, Edge, Ingest, Master, Node, NodeId, NodeState, Volume
 from volumes.config.config_reader import PLACEHOLDER_ADDRESS, Problem, Table
 from volumes.photo_path import VOLUME_MAX, VolumeId
 from volumes.volume_state import VolumeState
 
 COLOS_PER_VOLUME_MIN = 2
+WEIGHT_MIN, WEIGHT_MAX = 0.01, 100.0
 SYNCFS = ("auto", "always", "never")
 EDGE_KINDS = ("nginx", "varnish")
 
@@ -24,6 +26,7 @@ class MapTables:
     """The processes of a cluster, and its volumes."""
 
     nodes: Mapping[NodeId, Node]
+    gone_nodes: tuple[NodeId, ...] = ()
     volumes: Mapping[VolumeId, Volume]
     masters: Mapping[str, Master]
     edges: Mapping[str, Edge]
@@ -33,9 +36,15 @@ class MapTables:
 def read_map_tables(top: Table) -> MapTables:
     """Return the tables of a map, and report the mistakes in them."""
     nodes = _read_nodes(top)
+    gone = tuple(NodeId(text) for text in top.texts("gone_nodes", []))
+    for id_ in nodes.keys() & set(gone):
+        top.add_problem(
+            f"nodes.{id_}", "is in gone_nodes: ids are never used again; give the node a new id"
+        )
     tables = MapTables(
         nodes=nodes,
-        volumes=_read_volumes(top, nodes),
+        gone_nodes=gone,
+        volumes=_read_volumes(top, nodes, gone),
         masters=_read_masters(top),
         edges=_read_edges(top, nodes),
         ingests=_read_ingests(top),
@@ -53,6 +62,8 @@ def _read_nodes(top: Table) -> dict[NodeId, Node]:
             read=table.address("read"),
             write=table.address("write"),
             store=table.text("store"),
+            state=NodeState(table.one_of("state", tuple(s.value for s in NodeState), "open")),
+            weight=table.number("weight", 1.0, least=WEIGHT_MIN, most=WEIGHT_MAX),
             uuid=table.text("uuid", ""),
             **_read_store(table),
         )
@@ -81,21 +92,33 @@ def _read_store(table: Table) -> dict[str, Any]:
     }
 
 
-def _read_volumes(top: Table, nodes: dict[NodeId, Node]) -> dict[VolumeId, Volume]:
+def _read_volumes(
+    top: Table, nodes: Mapping[NodeId, Node], gone: tuple[NodeId, ...]
+) -> dict[VolumeId, Volume]:
     volumes: dict[VolumeId, Volume] = {}
     tables = tuple(top.tables("volumes"))
     if not tables:
         top.add_problem("volumes", "is missing: a cluster needs at least one volume")
     for table in tables:
         numbers = _read_numbers(table)
-        mirrors = tuple(NodeId(text) for text in table.texts("mirrors"))
+        mirrors = _read_ids(table, "mirrors", None)
+        joining, leaving = _read_ids(table, "joining", []), _read_ids(table, "leaving", [])
         state = VolumeState(table.one_of("state", tuple(s.value for s in VolumeState), "open"))
         since = table.integer("since", 1, least=1)
-        _check_mirrors(table, mirrors, nodes)
+        homes = Volume(
+            number=VolumeId(1),
+            mirrors=mirrors,
+            joining=joining,
+            leaving=leaving,
+            state=state,
+            since=since,
+        )
+        _check_known(table, homes, nodes, gone)
+        _check_homes(table, homes, nodes)
         for number in numbers:
             if number in volumes:
                 table.add_problem("numbers", f"volume {number} is listed twice")
-            volumes[number] = Volume(number=number, mirrors=mirrors, state=state, since=since)
+            volumes[number] = dataclasses.replace(homes, number=number)
         table.report_unknown_keys()
     return volumes
 
@@ -112,15 +135,42 @@ def _read_numbers(table: Table) -> tuple[VolumeId, ...]:
     return tuple(VolumeId(number) for number in range(first, last + 1))
 
 
-def _check_mirrors(table: Table, mirrors: tuple[NodeId, ...], nodes: dict[NodeId, Node]) -> None:
-    for id_ in mirrors:
-        if id_ not in nodes:
-            table.add_problem("mirrors", f"unknown node {id_!r}; known nodes: {', '.join(nodes)}")
-    if len(set(mirrors)) < len(mirrors):
-        table.add_problem("mirrors", "lists a node twice")
-    known = {nodes[id_].colo for id_ in mirrors if id_ in nodes}
-    if len(known) < COLOS_PER_VOLUME_MIN:
+def _read_ids(table: Table, name: str, default: list[str] | None) -> tuple[NodeId, ...]:
+    return tuple(NodeId(text) for text in table.texts(name, default))
+
+
+def _check_known(
+    table: Table, homes: Volume, nodes: Mapping[NodeId, Node], gone: tuple[NodeId, ...]
+) -> None:
+    for name in ("mirrors", "joining", "leaving"):
+        ids: tuple[NodeId, ...] = getattr(homes, name)
+        for id_ in ids:
+            if id_ in gone:
+                table.add_problem(name, f"node {id_!r} is in gone_nodes: it was removed")
+            elif id_ not in nodes:
+                table.add_problem(name, f"unknown node {id_!r}; known nodes: {', '.join(nodes)}")
+        if len(set(ids)) < len(ids):
+            table.add_problem(name, "lists a node twice")
+
+
+def _check_homes(table: Table, volume: Volume, nodes: Mapping[NodeId, Node]) -> None:
+    for id_ in volume.joining:
+        if id_ in volume.mirrors:
+            table.add_problem("joining", f"node {id_!r} is a mirror already")
+    for id_ in volume.leaving:
+        if id_ not in volume.mirrors:
+            table.add_problem("leaving", f"node {id_!r} is not a mirror")
+    if _count_colos(volume.mirrors, nodes) < COLOS_PER_VOLUME_MIN:
         table.add_problem("mirrors", f"must be in at least {COLOS_PER_VOLUME_MIN} colos")
+    elif _count_colos(volume.mirrors_after, nodes) < COLOS_PER_VOLUME_MIN:
+        table.add_problem(
+            "leaving",
+            f"leaves mirrors in fewer than {COLOS_PER_VOLUME_MIN} colos; add a joining node there",
+        )
+
+
+def _count_colos(ids: tuple[NodeId, ...], nodes: Mapping[NodeId, Node]) -> int:
+    return len({nodes[id_].colo for id_ in ids if id_ in nodes})
 
 
 def _read_masters(top: Table) -> dict[str, Master]:

@@ -3,9 +3,10 @@
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
-from volumes.cluster import Node, Volume
+from volumes.cluster import Node, NodeId, Volume
 from volumes.config.map_tables import MapTables
 from volumes.map.volume_map import VolumeMap
 from volumes.photo_path import VolumeId
@@ -27,17 +28,20 @@ class Change:
 def next_map(old: VolumeMap, wanted: MapTables, *, why: str) -> VolumeMap:
     """Return the version after a map, with these tables.
 
-    `since` of a volume is the version that last changed its mirrors.
+    `since` of a volume is the version that last changed its mirrors, or its joining or leaving
+    nodes. The ids of removed nodes are kept.
     """
     version = old.version + 1
 
     def numbered(volume: Volume) -> Volume:
         before = old.tables.volumes.get(volume.number)
-        is_same = before is not None and before.mirrors == volume.mirrors
+        is_same = before is not None and _homes(before) == _homes(volume)
         return dataclasses.replace(volume, since=before.since if before and is_same else version)
 
     volumes = {number: numbered(volume) for number, volume in wanted.volumes.items()}
-    tables = dataclasses.replace(wanted, volumes=volumes)
+    removed = old.tables.nodes.keys() - wanted.nodes.keys()
+    gone = tuple(sorted(removed.union(old.tables.gone_nodes)))
+    tables = dataclasses.replace(wanted, volumes=volumes, gone_nodes=gone)
     return VolumeMap(version=version, after=old.id.digest, why=why, tables=tables)
 
 
@@ -64,7 +68,8 @@ def changes_between(old: MapTables, new: MapTables) -> list[Change]:
 def refusals(old: MapTables, new: MapTables) -> list[str]:
     """Return why a map must not follow another one, each with what to do; empty if it may.
 
-    A volume is never removed, and keeps a mirror that has its files. A node keeps its colo.
+    A volume is never removed, keeps a mirror that has its files, and stays in as many colos. A node
+    keeps its colo, and a removed one does not return.
     """
     missing = [number for number in old.volumes if number not in new.volumes]
     found = []
@@ -83,6 +88,22 @@ def refusals(old: MapTables, new: MapTables) -> list[str]:
             f"volumes {_numbers(cut_off)} keep none of their mirrors: their photos would be out of "
             "reach; keep one of the mirrors until the others are filled"
         )
+    fewer = [
+        number
+        for number, volume in new.volumes.items()
+        if number in old.volumes
+        and _count_colos(volume, new) < _count_colos(old.volumes[number], old)
+    ]
+    if fewer:
+        found.append(
+            f"volumes {_numbers(fewer)} would be in fewer colos than now; add a mirror or a "
+            "joining node in another colo"
+        )
+    if returned := sorted(new.nodes.keys() & set(old.gone_nodes)):
+        found.append(
+            f"nodes {', '.join(returned)} were removed, and their disks may hold deleted photos; "
+            "add them under other ids"
+        )
     moved = [id_ for id_, node in new.nodes.items() if _colo_changed(old.nodes.get(id_), node)]
     if moved:
         found.append(
@@ -90,6 +111,14 @@ def refusals(old: MapTables, new: MapTables) -> list[str]:
             "former one; add them under other ids"
         )
     return found
+
+
+def _homes(volume: Volume) -> tuple[tuple[NodeId, ...], ...]:
+    return (volume.mirrors, volume.joining, volume.leaving)
+
+
+def _count_colos(volume: Volume, tables: MapTables) -> int:
+    return len({tables.nodes[id_].colo for id_ in volume.mirrors_after})
 
 
 def _colo_changed(before: Node | None, after: Node) -> bool:
@@ -110,9 +139,14 @@ def _described(process: Any) -> str:
         return ""
     # A store is a path of one machine.
     left_out = {"id", "store"} if isinstance(process, Node) and not process.bucket else {"id"}
-    names = (each.name for each in dataclasses.fields(process))
-    values = ((name, getattr(process, name)) for name in names if name not in left_out)
-    return ", ".join(f"{name} {value}" for name, value in values if value != "")
+    values = (
+        (each.name, getattr(process, each.name))
+        for each in dataclasses.fields(process)
+        if each.name not in left_out and getattr(process, each.name) != each.default
+    )
+    return ", ".join(
+        f"{name} {value.value if isinstance(value, Enum) else value}" for name, value in values
+    )
 
 
 def _volume_changes(
@@ -128,7 +162,11 @@ def _volume_changes(
 
 
 def _volume(volume: Volume | None) -> str:
-    return "" if volume is None else f"{', '.join(volume.mirrors)}; {volume.state.value}"
+    if volume is None:
+        return ""
+    moves = (("joining", volume.joining), ("leaving", volume.leaving))
+    listed = [f"{word} {', '.join(nodes)}" for word, nodes in moves if nodes]
+    return "; ".join([", ".join(volume.mirrors), *listed, volume.state.value])
 
 
 def _numbers(numbers: Iterable[VolumeId]) -> str:

@@ -1,15 +1,17 @@
 """The text of a volume map, in TOML. The same map always has the same text."""
 
+import dataclasses
 import itertools
 import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from volumes.cluster import Node, Volume
+from volumes.cluster import Node, NodeState, Volume
 from volumes.config.config_reader import InvalidConfig, Problem, Table
 from volumes.config.map_tables import MapTables, read_map_tables
 from volumes.map.volume_map import VolumeMap
+from volumes.photo_path import VolumeId
 from volumes.volume_state import VolumeState
 
 T = TypeVar("T")
@@ -19,11 +21,13 @@ WHERE = "the volume map"
 
 def render_map(volume_map: VolumeMap) -> str:
     """Return the text of a map, which `parse_map` reads back."""
-    head = {
+    head: dict[str, Any] = {
         "version": volume_map.version,
         "after": volume_map.after,
         "why": volume_map.why,
     }
+    if volume_map.tables.gone_nodes:
+        head["gone_nodes"] = list(volume_map.tables.gone_nodes)
     return "\n".join([*_assignments(head), "", *_tables(volume_map.tables)])
 
 
@@ -99,6 +103,8 @@ def _assignments(fields: Mapping[str, Any]) -> list[str]:
 
 def _node(node: Node) -> dict[str, Any]:
     optional = {
+        "state": (node.state.value, NodeState.OPEN.value),
+        "weight": (node.weight, 1.0),
         "uuid": (node.uuid, ""),
         "syncfs": (node.syncfs, "auto"),
         "endpoint": (node.endpoint, ""),
@@ -116,6 +122,10 @@ def _node(node: Node) -> dict[str, Any]:
 
 def _volume(numbers: str, volume: Volume) -> dict[str, Any]:
     fields: dict[str, Any] = {"numbers": numbers, "mirrors": list(volume.mirrors)}
+    if volume.joining:
+        fields["joining"] = list(volume.joining)
+    if volume.leaving:
+        fields["leaving"] = list(volume.leaving)
     if volume.state is not VolumeState.OPEN:
         fields["state"] = volume.state.value
     if volume.since != 1:
@@ -129,7 +139,7 @@ def _ranges(volumes: Iterable[Volume]) -> Iterator[tuple[str, Volume]]:
 
     def alike(entry: tuple[int, Volume]) -> tuple[Any, ...]:
         index, volume = entry
-        return (volume.number - index, volume.mirrors, volume.state, volume.since)
+        return (volume.number - index, dataclasses.replace(volume, number=VolumeId(1)))
 
     for _, group in itertools.groupby(ordered, alike):
         run = [volume for _, volume in group]

@@ -71,11 +71,13 @@ def with_map(cluster: Cluster, volume_map: VolumeMap) -> Cluster:
 def _agreed(tables: MapTables) -> dict[str, Any]:
     return {
         "nodes": [
-            [n.id, n.colo, str(n.read), str(n.write), str(n.bucket or "")]
+            [n.id, n.colo, str(n.read), str(n.write), str(n.bucket or ""), n.state.value, n.weight]
             for n in tables.nodes.values()
         ],
+        "gone_nodes": list(tables.gone_nodes),
         "volumes": [
-            [v.number, list(v.mirrors), v.state.value, v.since] for v in tables.volumes.values()
+            [v.number, v.mirrors, v.joining, v.leaving, v.state.value, v.since]
+            for v in tables.volumes.values()
         ],
         "masters": [
             [m.id, m.colo, str(m.address), str(m.internal or "")] for m in tables.masters.values()

@@ -176,7 +176,7 @@ PROBLEMS_OF_BROKEN = """
     memcached: must be a host and a port, as in "127.0.0.1:7101"; is '127.0.0.1'
     color: unknown key
     nodes.east-1.colo: must be a-z, 0-9, and dashes
-    nodes.east-1.stoer: unknown key; known keys: colo, read, store, syncfs, uuid, write
+    nodes.east-1.stoer: unknown key; known keys: colo, read, state, store
     nodes.east-1.write: 127.0.0.1:7101 is already used by nodes.east-1.read
     nodes.east-2.read: must be a host and a port
     nodes.east-2.write: must be a string, is 7112
@@ -187,7 +187,7 @@ PROBLEMS_OF_BROKEN = """
     volumes[0].mirrors: must be in at least 2 colos
     volumes[1].numbers: volume 16 is listed twice
     volumes[1].mirrors: lists a node twice
-    volumes[1].state: must be one of open, closed; is 'ajar'
+    volumes[1].state: must be one of new, open, closed; is 'ajar'
     volumes[2].numbers: must be as in "7" or "1-16", up to 65535; is '9-4'
     volumes[2].mirrors: must be a list, is 'east-1'
     masters.m1.address: 127.0.0.1:7202 is already used by nodes.west-1.write

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from tests.proxy_config.golden_configs import golden_cluster
+from volumes.cluster import NodeState
 from volumes.map.changes import changes_between, is_outdated, next_map, refusals
 from volumes.map.volume_map import map_of, tables_of
 from volumes.volume_state import VolumeState
@@ -34,6 +35,9 @@ def test_only_other_mirrors_make_a_request_outdated():
     assert not any(is_outdated(each, requested_by=1) for each in others)
     third = next_map(second, volume_with(second.tables, state=VolumeState.CLOSED), why="")
     assert third.tables.volumes[NUMBER].since == 2
+    for move in ({"joining": (OTHERS[1],)}, {"leaving": (MIRRORS[0],)}):
+        moving = next_map(third, volume_with(third.tables, **move), why="")
+        assert moving.tables.volumes[NUMBER].since == 4
 
 
 def test_an_edited_since_is_ignored():
@@ -61,6 +65,13 @@ def test_changes_name_processes_and_ranges_of_volumes():
     assert found[-1].what == f"volumes {NUMBER}"
     assert found[-1].before == f"{', '.join(MIRRORS)}; open"
     assert found[-1].after == f"{MIRRORS[0]}, {OTHERS[0]}; open"
+    drained = dataclasses.replace(TABLES.nodes["east-1"], state=NodeState.DRAINING, weight=2.0)
+    wanted = dataclasses.replace(TABLES, nodes={**TABLES.nodes, "east-1": drained})
+    moving = volume_with(wanted, joining=(OTHERS[0],), leaving=(MIRRORS[0],))
+    draining, moved = changes_between(TABLES, moving)
+    assert draining.after.endswith(", state draining, weight 2.0")
+    assert draining.after.startswith(draining.before)
+    assert moved.after == f"{', '.join(MIRRORS)}; joining {OTHERS[0]}; leaving {MIRRORS[0]}; open"
 
 
 def without_volume(number):
@@ -90,6 +101,29 @@ def test_what_loses_sight_of_photos_is_refused(wanted, words):
     assert "; " in refusal
 
 
+def test_a_volume_stays_in_as_many_colos():
+    """Also when its moves have ended; another mirror in a colo that it has does not help."""
+    third = dataclasses.replace(TABLES.nodes["east-2"], id="north-1", colo="north")
+    tables = dataclasses.replace(TABLES, nodes={**TABLES.nodes, "north-1": third})
+    before = volume_with(tables, mirrors=("east-1", "west-1", "north-1"))
+    (refusal,) = refusals(before, volume_with(before, mirrors=("east-1", "east-2", "west-1")))
+    assert refusal.startswith(f"volumes {NUMBER} would be in fewer colos than now; ")
+    assert refusals(before, volume_with(before, leaving=("north-1",))) == [refusal]
+    assert refusals(before, volume_with(before, joining=("east-2",), leaving=("east-1",))) == []
+
+
+def test_a_removed_node_does_not_return():
+    """Its id is kept by every later map, whatever an operator edits."""
+    node = dataclasses.replace(TABLES.nodes["east-1"], id="east-3")
+    with_node = dataclasses.replace(TABLES, nodes={**TABLES.nodes, "east-3": node})
+    second = next_map(FIRST, with_node, why="")
+    third = next_map(second, TABLES, why="")
+    fourth = next_map(third, dataclasses.replace(third.tables, gone_nodes=()), why="")
+    assert third.tables.gone_nodes == fourth.tables.gone_nodes == ("east-3",)
+    (refusal,) = refusals(fourth.tables, with_node)
+    assert refusal.startswith("nodes east-3 were removed")
+
+
 def test_one_mirror_that_stays_is_enough():
     """The others are filled from it."""
-    assert refusals(TABLES, volume_with(mirrors=(MIRRORS[0], OTHERS[0]))) == []
+    assert refusals(TABLES, volume_with(mirrors=(MIRRORS[0], OTHERS[1]))) == []

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from tests.proxy_config.golden_configs import golden_cluster
+from volumes.cluster import NodeState
 from volumes.config.config_reader import InvalidConfig
 from volumes.map.changes import next_map
 from volumes.map.map_text import parse_map, parse_tables, render_map
@@ -29,6 +30,48 @@ def test_a_map_reads_back_as_the_same_map():
     """With the reason, the digest of the version before it, and every process and volume."""
     assert parse_map(render_map(SECOND)) == SECOND
     assert render_map(parse_map(render_map(SECOND))) == render_map(SECOND)
+
+
+def test_moves_weights_and_removed_nodes_read_back():
+    """Their defaults are not in the text."""
+    tables = with_volumes(mirrors=("east-1", "west-1"), joining=("east-2",), leaving=("east-1",))
+    node = dataclasses.replace(tables.nodes["east-2"], weight=2.5, state=NodeState.DRAINING)
+    nodes = {**tables.nodes, "east-2": node}
+    tables = dataclasses.replace(tables, nodes=nodes, gone_nodes=("east-9",))
+    text = render_map(dataclasses.replace(SECOND, tables=tables))
+    assert parse_map(text).tables == tables
+    for line in (
+        'joining = ["east-2"]',
+        'leaving = ["east-1"]',
+        "weight = 2.5",
+        'state = "draining"',
+        'gone_nodes = ["east-9"]',
+    ):
+        assert line in text
+        assert line.split(" = ")[0] not in render_map(FIRST)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "key", "words"),
+    [
+        ('"west-1"]', '"west-1"]\nleaving = ["east-2"]', "leaving", "is not a mirror"),
+        ('"west-1"]', '"west-1"]\njoining = ["west-1"]', "joining", "is a mirror already"),
+        ('"west-1"]', '"west-1"]\nleaving = ["west-1"]', "leaving", "in fewer than 2 colos"),
+        ('"west-1"]', '"west-1"]\njoining = ["x"]', "joining", "unknown node 'x'"),
+        ('"west-1"]', '"west-1"]\njoining = ["east-9"]', "joining", "it was removed"),
+        ("[nodes.east-1]", "[nodes.east-9]", "nodes.east-9", "give the node a new id"),
+        ("[nodes.east-1]", "[nodes.east-1]\nweight = 0", "nodes.east-1.weight", "from 0.01"),
+        ("[nodes.east-1]", "[nodes.east-1]\nweight = nan", "nodes.east-1.weight", "from 0.01"),
+        ("[nodes.east-1]", '[nodes.east-1]\nweight = "2"', "nodes.east-1.weight", "a number"),
+    ],
+)
+def test_a_move_that_cannot_be_is_reported(before, after, key, words):
+    """With its key, and the reason."""
+    text = render_map(SECOND).replace("version = 2", 'version = 2\ngone_nodes = ["east-9"]')
+    assert before in text
+    with pytest.raises(InvalidConfig) as refused:
+        parse_map(text.replace(before, after, 1))
+    assert any(each.key.endswith(key) and words in str(each) for each in refused.value.problems)
 
 
 def test_alike_volumes_in_a_row_are_one_table():
