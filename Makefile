@@ -22,8 +22,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: bench bench-edge bench-frozen-mirror bench-images bench-info bench-journey bench-purge bench-repair
-.PHONY: bench-scale bench-scale-edges bench-signing bench-sizes bench-upload-steps
+.PHONY: bench bench-edge bench-frozen-mirror bench-images bench-info bench-journey bench-moves bench-purge
+.PHONY: bench-repair bench-scale bench-scale-edges bench-signing bench-sizes bench-upload-steps
 .PHONY: check clean compose-test drill gallery golden help lock mutants planted simulate soak soak-images soak-simulation
 .PHONY: test up
 
@@ -63,6 +63,9 @@ bench-journey: $(DEV) ## measure each step of a photo's journey against its lowe
 bench-edge: $(DEV) ## measure reads through the edge against bare files from nginx
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m bench.edge
+
+bench-moves: $(DEV) ## measure plans of moves with 300 nodes and 65,535 volumes
+	$(BIN)/python -m bench.moves
 
 bench-purge: $(DEV) ## measure the time from 1,000 deletes until no edge serves a size
 	@proxy_config/install-servers.sh test

@@ -5,6 +5,7 @@ from tests.planted.batch_bugs import BUGS_OF_BATCHES
 from tests.planted.disk_bugs import BUGS_OF_DISKS
 from tests.planted.edge_bugs import BUGS_OF_EDGES
 from tests.planted.hardening_bugs import BUGS_OF_HARDENING
+from tests.planted.move_bugs import BUGS_OF_MOVES
 from tests.planted.node_bugs import BUGS_OF_NODES
 from tests.planted.permission_bugs import BUGS_OF_PERMISSIONS
 from tests.planted.repair_bugs import BUGS_OF_REPAIRS
@@ -26,4 +27,5 @@ BUGS = (
     *BUGS_OF_EDGES,
     *BUGS_OF_HARDENING,
     *BUGS_OF_AUDIT,
+    *BUGS_OF_MOVES,
 )

@@ -1,1 +1,1 @@
-"""The volume map as a value with a version: its text, its changes, and the votes for it."""
+"""The volume map as a value with a version: its text, changes, votes, and plans of moves."""
