@@ -8,6 +8,7 @@ image workers, so that this measures only the write path. All switches of `pytho
 --volumes N       volumes in the map of the storagemaster; all above 8 take no new photos
 --stored N        photos that are in the store before the measurement
 --syncfs MODE     `always` as on a disk of its own, or `never`
+--tls off         without TLS between storagemaster and nodes
 --tus             resumable uploads of 5 MB, against `POST /photos`
 """
 
@@ -53,6 +54,7 @@ class Workload:
     volumes: int = LOCAL_VOLUMES
     stored: int = 0
     syncfs: str = "always"
+    tls: str = "on"
     is_tus: bool = False
     """True if resumable uploads are measured against plain ones, not against plain writes."""
 
@@ -78,7 +80,7 @@ class Workload:
         """Name of the figure."""
         kind = f"{self.photo_bytes / 1_000_000:g} MB" if self.is_large else f"{self.photo_bytes} B"
         parts = [f"durable two-colo ingest of {kind}, {self.at_once} at once"]
-        parts += [f"syncfs {self.syncfs}"]
+        parts += [f"syncfs {self.syncfs}", f"TLS {self.tls}"]
         parts += [f"{self.volumes} volumes"] if self.volumes > LOCAL_VOLUMES else []
         parts += [f"{self.stored} photos stored"] if self.stored else []
         against = "POST /photos" if self.is_tus else "writing them twice"
@@ -130,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--volumes", type=int, default=SMALL.volumes)
     parser.add_argument("--stored", type=int, default=SMALL.stored)
     parser.add_argument("--syncfs", choices=("always", "never"), default=SMALL.syncfs)
+    parser.add_argument("--tls", choices=("on", "off"), default=SMALL.tls)
     parser.add_argument("--tus", action="store_true")
     found = parser.parse_args(arguments)
     if found.tus:
@@ -176,6 +179,7 @@ async def running_cluster(workload: Workload) -> AsyncIterator[LocalCluster]:
     async with scratch_cluster() as local:
         config = local.config_path.read_text()
         config = config.replace('store = "', f'syncfs = "{workload.syncfs}"\nstore = "')
+        config = config.replace('internal = "on"', f'internal = "{workload.tls}"')
         local.config_path.write_text(config)
         views = {}
         if workload.volumes > LOCAL_VOLUMES:

@@ -39,6 +39,11 @@ class LocalPorts:
         return {"east-master": self.first + 10, "west-master": self.first + 11}
 
     @property
+    def internal(self) -> dict[str, int]:
+        """The port of each storagemaster for workers."""
+        return {"east-master": self.first + 12, "west-master": self.first + 13}
+
+    @property
     def reads(self) -> dict[str, int]:
         """The read port of each node."""
         return {node: self.first + 20 + i for i, node in enumerate(NODES)}
@@ -70,6 +75,7 @@ class LocalPorts:
             **{port: name for name, port in self.ingests.items()},
             **{port: f"{name} (purge)" for name, port in self.purge.items()},
             **{port: name for name, port in self.masters.items()},
+            **{port: f"{name} (workers)" for name, port in self.internal.items()},
             **{port: f"{name} (reads)" for name, port in self.reads.items()},
             **{port: f"{name} (writes)" for name, port in self.writes.items()},
             self.valkey: "valkey",
@@ -91,9 +97,12 @@ def render_local_cluster(ports: LocalPorts) -> str:
             f'queue_url = "redis://127.0.0.1:{ports.valkey}/0"',
             f'memcached = ["127.0.0.1:{ports.memcached}"]',
             "",
+            "[tls]",
+            'internal = "on"',
+            "",
             *(_node(node, ports) for node in NODES),
             *_volumes(),
-            *(_master(name, port) for name, port in ports.masters.items()),
+            *(_master(name, ports) for name in ports.masters),
             *(_edge(name, ports) for name in ports.edges),
             *(_ingest(name, port) for name, port in ports.ingests.items()),
         ]
@@ -127,8 +136,13 @@ def _volumes() -> list[str]:
     return blocks
 
 
-def _master(name: str, port: int) -> str:
-    return f'[masters.{name}]\ncolo = "{colo_of(name)}"\naddress = "127.0.0.1:{port}"\n'
+def _master(name: str, ports: LocalPorts) -> str:
+    return f"""\
+[masters.{name}]
+colo = "{colo_of(name)}"
+address = "127.0.0.1:{ports.masters[name]}"
+internal = "127.0.0.1:{ports.internal[name]}"
+"""
 
 
 def _ingest(name: str, port: int) -> str:

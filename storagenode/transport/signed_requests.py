@@ -26,6 +26,8 @@ from volumes.cluster import NodeId
 from volumes.json_text import parse_json
 
 CONNECT_SECONDS = 0.5
+# The process of the node takes part in a handshake, and a busy one is later than its kernel.
+TLS_CONNECT_SECONDS = 1.5
 CALL_SECONDS = 5.0
 # A node can take long to send a file, but sends some of it at least this often.
 SILENCE_SECONDS = 10.0
@@ -54,7 +56,8 @@ class SignedRequests:
         self._session = session
         # TLS compares the name of the node with its certificate: no other machine can answer.
         self._tls = certificate.options_for(MachineName(Role.NODE, receiver)) if certificate else {}
-        self._short = RawHttpClient(address, connect_seconds=CONNECT_SECONDS, **self._tls)
+        self._connect_seconds = TLS_CONNECT_SECONDS if certificate else CONNECT_SECONDS
+        self._short = RawHttpClient(address, connect_seconds=self._connect_seconds, **self._tls)
         self._signer = InternalSigner(keys)
         self.proven = ProvenTombstones(receiver, keys)
         self._now_seconds = now_seconds
@@ -106,7 +109,7 @@ class SignedRequests:
                     self._url(target.path),
                     data=data,
                     headers=headers,
-                    timeout=_timeout(),
+                    timeout=self._timeout(),
                     **self._tls,
                 ) as response,
             ):
@@ -151,7 +154,7 @@ class SignedRequests:
                     self._url(target.path),
                     data=body or None,
                     headers=self._signature(target, body),
-                    timeout=_timeout(silence_seconds=SILENCE_SECONDS),
+                    timeout=self._timeout(silence_seconds=SILENCE_SECONDS),
                     **self._tls,
                 ) as response,
             ):
@@ -180,12 +183,11 @@ class SignedRequests:
     def _url(self, path: str) -> URL:
         return URL(self.url + path, encoded=True)
 
+    def _timeout(self, *, silence_seconds: float | None = None) -> aiohttp.ClientTimeout:
+        return aiohttp.ClientTimeout(sock_connect=self._connect_seconds, sock_read=silence_seconds)
+
     def _not_a_node(self, error: Exception) -> NodeError:
         return NodeError(f"{self.url} did not respond as a storagenode: {error}")
-
-
-def _timeout(*, silence_seconds: float | None = None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=silence_seconds)
 
 
 async def _raise_for_error(response: aiohttp.ClientResponse) -> None:

@@ -74,12 +74,17 @@ def test_a_queue_that_evicts_jobs_is_found(cluster):
             queue.config_set("maxmemory-policy", "noeviction")
 
 
+def config_elsewhere(cluster):
+    """Return the config for another folder: with the same disks and certificates."""
+    text = (cluster.data / "cluster.toml").read_text()
+    text = text.replace("[tls]\n", f'[tls]\nfolder = "{cluster.data}/tls"\n')
+    return text.replace('store = "nodes/', f'store = "{cluster.data}/nodes/')
+
+
 def test_other_keys_are_found(cluster, tmp_path):
     """A node and a storagemaster refuse what this machine signs."""
     copy = tmp_path
-    text = (cluster.data / "cluster.toml").read_text()
-    text = text.replace('store = "nodes/', f'store = "{cluster.data}/nodes/')
-    (copy / "cluster.toml").write_text(text)
+    (copy / "cluster.toml").write_text(config_elsewhere(cluster))
     (copy / "keys.toml").write_text(render_keys(generate_keys(os.urandom)))
     (copy / "keys.toml").chmod(0o600)
     other = type(cluster)(copy, cluster.process)
@@ -95,8 +100,7 @@ def _edited(cluster, tmp_path):
 
     def edit(*replacements):
         copy = tmp_path
-        text = (cluster.data / "cluster.toml").read_text()
-        text = text.replace('store = "nodes/', f'store = "{cluster.data}/nodes/')
+        text = config_elsewhere(cluster)
         for old, new in replacements:
             assert old in text
             text = text.replace(old, new)

@@ -49,10 +49,15 @@ def _doomed(cluster, tmp_path):
     address = Address("127.0.0.1", free_port())
     config = cluster.data / "cluster-and-doomed.toml"
     doomed = f'\n[masters.doomed]\ncolo = "east"\naddress = "{address}"\n'
+    doomed += f'internal = "127.0.0.1:{free_port()}"\n'
     config.write_text((cluster.data / "cluster.toml").read_text() + doomed)
+    # The nodes do not know this storagemaster, and take it for another one.
+    certificate = cluster.data / "tls" / "master-doomed.pem"
+    certificate.write_bytes(certificate.with_name("master-west-master.pem").read_bytes())
     log = tmp_path / "crash"
     with contextlib.ExitStack() as stack:
         stack.callback(config.unlink)
+        stack.callback(certificate.unlink)
 
         def start(point):
             environment = {"GLASSPLATE_CRASH_AT": point, "GLASSPLATE_CRASH_LOG": str(log)}

@@ -9,18 +9,21 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from glassplate.local.plan import LocalPorts
+from runtime.tls.machine_name import Role
 from tests.docs.pages import ROOT
 from tests.journey.running_cluster import fetch, wait_until
+from volumes.machines import PROMETHEUS, own_certificate
 
 FOLDER = ROOT / "deploy" / "observability"
 NAME = re.compile(r"glassplate_[a-z0-9_]+")
 
 
-def scrape(port, token=""):
-    """Return the metrics text of one port."""
+def scrape(port, token="", context=None):
+    """Return the metrics text of one port, over TLS if there is a context."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    request = Request(f"http://127.0.0.1:{port}/metrics", headers=headers)
-    with urlopen(request, timeout=30) as response:
+    scheme = "https" if context else "http"
+    request = Request(f"{scheme}://127.0.0.1:{port}/metrics", headers=headers)
+    with urlopen(request, timeout=30, context=context) as response:
         return response.read().decode()
 
 
@@ -29,9 +32,11 @@ def scrape_all(cluster):
     config = cluster.config
     ports = LocalPorts(config.edges["east-nginx"].listen.port)
     token = cluster.token("status")
+    # As Prometheus: it knows addresses, and no names of machines.
+    monitor = own_certificate(config, Role.MONITOR, PROMETHEUS.id)
     return {
         "storagemaster": scrape(config.masters["east-master"].address.port, token),
-        "node": scrape(config.nodes["east-1"].write.port),
+        "node": scrape(config.nodes["east-1"].write.port, context=monitor.client),
         "worker": scrape(ports.worker_metrics),
         "edge": scrape(config.edges["east-nginx"].purge.port),
     }

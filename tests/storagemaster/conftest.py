@@ -53,6 +53,7 @@ def _roots(tmp_path_factory):
 def _patience(monkeypatch):
     """Timeouts with which a slow machine does not look like a fault."""
     monkeypatch.setattr(signed_requests, "CONNECT_SECONDS", 10.0)
+    monkeypatch.setattr(signed_requests, "TLS_CONNECT_SECONDS", 10.0)
     monkeypatch.setattr(fleet, "RESPONSE_SECONDS", 10.0)
     monkeypatch.setattr(mirrors, "PATIENCE_SECONDS", 10.0)
 
