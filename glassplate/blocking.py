@@ -90,10 +90,7 @@ class Client:
         retries: Retries | None = None,
         timeouts: Timeouts | None = None,
     ) -> Self:
-        """Return a client with an application's file, which has all that the application may use.
-
-        `glassplate application export` writes the file. `masters` replace its storagemasters.
-        """
+        """Return a client with an application's file, as `glassplate application export` writes."""
         return cls._of(
             asynchronous.Client.from_application(
                 path, masters=masters, retries=retries, timeouts=timeouts
@@ -255,6 +252,10 @@ class Client:
     def unfence(self, node: str) -> dict[str, Any]:
         """Make a node serve its photos although it may have missed deletes."""
         return self._call(self._client.unfence(node))
+
+    def volume_map(self, change: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the volume map in force or, with a change, the next one."""
+        return self._call(self._client.volume_map(change))
 
     def scrub(self, node: str | None = None) -> dict[str, Any]:
         """Start another scrub pass after the current one."""

@@ -14,8 +14,8 @@ from runtime.extras import needs_packages
 from runtime.log_format import add_log_option, configure_logs
 from volumes.address import InvalidAddress, parse_address
 from volumes.cluster import Colo
-from volumes.config.cluster_file import load_cluster
 from volumes.config.config_reader import InvalidConfig
+from volumes.config.followed_cluster import FollowedCluster
 
 with needs_packages("imageworker"):
     import redis
@@ -45,7 +45,8 @@ def main() -> int:
     arguments = parser.parse_args()
     configure_logs(arguments.log, role="imageworker", id_=f"{arguments.colo}-{os.getpid()}")
     try:
-        cluster = load_cluster(arguments.config)
+        followed = FollowedCluster(arguments.config)
+        cluster = followed.now()
         keys = FollowedKeys(Path(cluster.keys_file))
         signal.signal(signal.SIGHUP, lambda *_: keys.check_now())
         metrics = JobMetrics()
@@ -54,7 +55,8 @@ def main() -> int:
     except (InvalidConfig, InvalidAddress, KeyRingError, OSError) as error:
         sys.stderr.write(f"imageworker: {error}\n")
         return 2
-    with sizes_workers(cluster, keys, colo=Colo(arguments.colo), metrics=metrics) as new_worker:
+    colo = Colo(arguments.colo)
+    with sizes_workers(followed.now, keys, colo=colo, metrics=metrics) as new_worker:
         work_until_stopped(new_worker)
     return 0
 

@@ -32,7 +32,7 @@ from storagemaster.queue_client import queue_client
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, Colo
 from volumes.machines import own_certificate
-from volumes.map_digest import map_digest
+from volumes.map_digest import FollowedDigest
 
 # The worker cancels a job before RQ's timeout, which would interrupt it at any point.
 CANCEL_JOB_SECONDS = JOB_SECONDS_MAX - 10
@@ -61,21 +61,29 @@ class SizesWorker(SimpleWorker):
         self.last_cleaned_at = now()  # type: ignore[assignment]  # RQ says None, and means later
 
 
+Follow = Callable[[], Cluster]
+"""Returns the cluster by the map in force."""
+
+
 @contextlib.contextmanager
 def sizes_workers(
-    cluster: Cluster, keys: KeySource, *, colo: Colo, metrics: JobMetrics | None = None
+    follow: Follow, keys: KeySource, *, colo: Colo, metrics: JobMetrics | None = None
 ) -> Iterator[Callable[[], SizesWorker]]:
     """Yield a factory of workers. Run one at a time, and call `work()` of each only once.
 
     All workers share the child processes that decode photos.
     """
+    cluster = follow()
     with contextlib.ExitStack() as stack:
         maker = stack.enter_context(SizesMaker())
         runner = stack.enter_context(asyncio.Runner())
         session = runner.run(_open_session())
         stack.callback(lambda: runner.run(session.close()))
         certificate = own_certificate(cluster, Role.WORKER, colo)
-        job = _sizes_job(cluster, keys, session, certificate, maker, colo=colo)
+        make_job = partial(
+            _sizes_job, keys=keys, session=session, certificate=certificate, maker=maker, colo=colo
+        )
+        jobs = _FollowedJob(follow, make_job)
 
         def run(kind: JobKind, path: str, signature: str) -> str:
             current = get_current_job()
@@ -84,7 +92,8 @@ def sizes_workers(
             if certificate is not None:
                 certificate.check()
             with request_scope(scope), job_metrics.job(queue_name) as set_outcome:
-                timed = asyncio.wait_for(job.run(path, signature, kind=kind), CANCEL_JOB_SECONDS)
+                work = jobs.now().run(path, signature, kind=kind)
+                timed = asyncio.wait_for(work, CANCEL_JOB_SECONDS)
                 # A runner has a context of its own, without the scope of this job.
                 outcome = runner.run(timed, context=contextvars.copy_context())
                 set_outcome(outcome)
@@ -100,7 +109,7 @@ def sizes_workers(
                     socket_timeout=HEARTBEAT_RESPONSE_SECONDS,
                     socket_connect_timeout=QUEUE_CONNECT_SECONDS,
                 ),
-                map_digest=map_digest(cluster),
+                map_digest=FollowedDigest(follow).now,
             )
         )
 
@@ -123,6 +132,22 @@ def sizes_workers(
             )
 
         yield new_worker
+
+
+class _FollowedJob:
+    """The job, which changes with the map of the cluster."""
+
+    def __init__(self, follow: Callable[[], Cluster], make: Callable[[Cluster], SizesJob]) -> None:
+        self._follow = follow
+        self._make = make
+        self._cluster = follow()
+        self._job = make(self._cluster)
+
+    def now(self) -> SizesJob:
+        """Return the job by the map in force."""
+        if (cluster := self._follow()) is not self._cluster:
+            self._cluster, self._job = cluster, self._make(cluster)
+        return self._job
 
 
 def _sizes_job(

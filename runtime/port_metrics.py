@@ -1,6 +1,6 @@
 """Prometheus metrics of a process's ports: their connections and their requests."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 
 from prometheus_client.core import (
@@ -19,18 +19,22 @@ from runtime.traffic import BUCKETS_SECONDS, RequestKind, Series
 class PortMetrics(Collector):
     """The connections and requests of each port, by the port's name, and the map it serves."""
 
-    def __init__(self, ports: Mapping[str, Clients], *, map_digest: str = "") -> None:
+    def __init__(
+        self, ports: Mapping[str, Clients], *, map_digest: Callable[[], str] = str
+    ) -> None:
         self._ports = ports
-        self._labels = {"version": version("glassplate"), "map": map_digest}
+        self._version = version("glassplate")
+        self._map_digest = map_digest
 
     def collect(self) -> Iterable[Metric]:
         """Return the metrics of this moment."""
+        labels = {"version": self._version, "map": self._map_digest()}
         info = GaugeMetricFamily(
             "glassplate_process_info",
             "Always 1: the version of the process, and a digest of its volume map.",
-            labels=list(self._labels),
+            labels=list(labels),
         )
-        info.add_metric(list(self._labels.values()), 1)
+        info.add_metric(list(labels.values()), 1)
         return [info, *self._connections(), *self._requests()]
 
     def _connections(self) -> Iterable[Metric]:

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 from permission_urls import FollowedKeys, KeyRingError, RevokedTokens
@@ -11,7 +12,7 @@ from runtime.extras import needs_packages
 from runtime.log_format import add_log_option, configure_logs
 from runtime.malloc_tuning import tune_malloc
 from volumes.cluster import Cluster, Master
-from volumes.config.cluster_file import load_cluster
+from volumes.config.cluster_file import MAP_NAME, load_cluster, save_map
 from volumes.config.config_reader import InvalidConfig
 
 with needs_packages("storagemaster"):
@@ -31,7 +32,7 @@ def main() -> int:
     tune_malloc()
     try:
         cluster = load_cluster(arguments.config)
-        uvloop.run(_serve(cluster, cluster.masters[arguments.master]))
+        uvloop.run(_serve(cluster, cluster.masters[arguments.master], arguments.config))
     except KeyError:
         sys.stderr.write(
             f"storagemaster: unknown master {arguments.master!r}: add it to the config\n"
@@ -43,7 +44,7 @@ def main() -> int:
     return 0
 
 
-async def _serve(cluster: Cluster, master: Master) -> None:
+async def _serve(cluster: Cluster, master: Master, config: Path) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,7 +57,8 @@ async def _serve(cluster: Cluster, master: Master) -> None:
         revoked.check_now()
 
     loop.add_signal_handler(signal.SIGHUP, check_files)
-    async with running_master(cluster, master, keys, revoked):
+    save = partial(save_map, path=config.with_name(MAP_NAME))
+    async with running_master(cluster, master, keys, revoked, save_map=save):
         await stopped.wait()
 
 

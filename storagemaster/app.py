@@ -3,8 +3,9 @@
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from dataclasses import dataclass
+from functools import partial
 
 import aiohttp
 import redis
@@ -15,6 +16,7 @@ from runtime.lag_free_timeout import LagFreeConnector
 from runtime.tls.certificate import followed_certificate
 from runtime.tls.machine_name import Role
 from runtime.traffic import Traffic
+from storagemaster.api_parts import operator_api, regenerate_api, resumable_api, revokes
 from storagemaster.audit.audit_log import PASS_SECONDS as AUDIT_PASS_SECONDS
 from storagemaster.audit.audit_log import AuditLog
 from storagemaster.audit.log_reader import LogReader
@@ -36,10 +38,7 @@ from storagemaster.handlers.authorization import Authorization
 from storagemaster.handlers.console_api import ConsoleApi
 from storagemaster.handlers.description_api import DescriptionApi
 from storagemaster.handlers.known_api import KnownApi
-from storagemaster.handlers.operator_api import OperatorApi
-from storagemaster.handlers.regenerate_api import RegenerateApi
 from storagemaster.handlers.tiering_api import TieringApi
-from storagemaster.handlers.tus_api import TusApi
 from storagemaster.jobs.abandoned_jobs import PASS_SECONDS as ABANDONED_PASS_SECONDS
 from storagemaster.jobs.abandoned_jobs import AbandonedJobs
 from storagemaster.jobs.attempts import Attempts
@@ -48,15 +47,13 @@ from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.jobs.sweep import PASS_SECONDS as SWEEP_PASS_SECONDS
 from storagemaster.jobs.sweep import TOUCHED_PASS_SECONDS, Sweep
 from storagemaster.lifecycle.deletes import Deletes
-from storagemaster.lifecycle.erasures import Erasures
-from storagemaster.lifecycle.regeneration import Regeneration
-from storagemaster.lifecycle.relinking import Relinking
-from storagemaster.lifecycle.revokes import Revokes
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
-from storagemaster.lifecycle.undeletes import Undeletes
+from storagemaster.maps.following import PASS_SECONDS as MAP_PASS_SECONDS
+from storagemaster.maps.following import MapFollowing
 from storagemaster.mirrors.fleet import POLL_SECONDS, Fleet
 from storagemaster.mirrors.mirroring import Mirroring
 from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.node_clients import NodeClients
 from storagemaster.mirrors.photo_files import PhotoReader
 from storagemaster.mirrors.settling import Settling
 from storagemaster.mirrors.strays import refuse_foreign_map
@@ -66,15 +63,10 @@ from storagemaster.operations.cluster_status import ClusterStatus
 from storagemaster.operations.metrics import MasterMetrics
 from storagemaster.operations.port_health import POLL_SECONDS as PORT_POLL_SECONDS
 from storagemaster.operations.port_health import PortHealth, checked_ports
-from storagemaster.operations.scrubs import Scrubs
-from storagemaster.operations.unfencing import Unfencing
 from storagemaster.photos.batch_lookup import BatchLookup
-from storagemaster.photos.explanations import Explanations
-from storagemaster.photos.photo_search import PhotoSearch
 from storagemaster.photos.photo_urls import PhotoUrls
 from storagemaster.photos.photos import Photos
 from storagemaster.photos.recent_listing import RecentListing
-from storagemaster.photos.viewer_responses import ViewerResponses
 from storagemaster.photos.volume_listing import VolumeListing
 from storagemaster.ports import client_port, worker_port
 from storagemaster.queue_client import queue_client
@@ -85,17 +77,12 @@ from storagemaster.repair.hinted_handoff import HintedHandoff
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import Repairs
 from storagemaster.repair.settlement import Settlements
-from storagemaster.resumable.completion import Completion
-from storagemaster.resumable.partial_copies import PartialCopies
-from storagemaster.resumable.resumable_uploads import ResumableUploads
 from storagemaster.tiering.tiering import Tiering
 from storagemaster.uploads.keyed_photos import KeyedPhotos
 from storagemaster.uploads.known_photos import KnownPhotos
 from storagemaster.uploads.uploads import Uploads
-from storagenode.client import NodeClient
-from volumes.cluster import Cluster, Master, NodeId
+from volumes.cluster import Cluster, Edge, Master
 from volumes.machines import certificate_files
-from volumes.map_digest import map_digest
 
 QUEUE_RESPONSE_SECONDS = 2.0
 
@@ -108,6 +95,7 @@ class _Parts:
 
     api: Api
     mirrors: Mirrors
+    following: MapFollowing
     events: Events
     purge_sessions: PurgeSessions
     audit: AuditLog
@@ -119,9 +107,14 @@ class _Parts:
 
 @contextlib.asynccontextmanager
 async def running_master(
-    cluster: Cluster, master: Master, keys: KeySource, revoked_tokens: Container[str] = ()
+    cluster: Cluster,
+    master: Master,
+    keys: KeySource,
+    revoked_tokens: Container[str] = (),
+    *,
+    save_map: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[None]:
-    """Run a storagemaster until the block exits.
+    """Run a storagemaster until the block exits. `save_map` stores each volume map in force.
 
     Raises:
         OSError: The port is in use.
@@ -139,17 +132,15 @@ async def running_master(
             cluster.memcached, keys, confirmed_seconds=cluster.limits.cached_info_seconds
         )
         stack.callback(cache.close)
-        nodes = {
-            n.id: NodeClient(n.id, n.write, session, keys, certificate)
-            for n in cluster.nodes.values()
-        }
-        for client in nodes.values():
-            stack.callback(client.close)
+        nodes = NodeClients(session, keys, certificate)
+        nodes.follow(cluster)
+        stack.callback(nodes.close)
         limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=1))
         clients = Clients(limits, Traffic(is_internal=False))
         parts = _wire(
             cluster, master, keys, revoked_tokens, nodes, session, cache, clients, certificates
         )
+        parts.following.save = save_map
         # Runs after the last pass, and before the client session closes.
         stack.push_async_callback(parts.purge_sessions.end)
         stack.push_async_callback(parts.audit.close)
@@ -174,31 +165,30 @@ def _wire(
     master: Master,
     keys: KeySource,
     revoked_tokens: Container[str],
-    nodes: Mapping[NodeId, NodeClient],
+    nodes: NodeClients,
     session: aiohttp.ClientSession,
     cache: InfoCache,
     clients: Clients,
     certificates: Certificates,
 ) -> _Parts:
     ports = PortHealth(checked_ports(cluster), session, edges=cluster.edges.values())
-    owners = VolumeOwners.of(cluster, own=master.id, is_port_up=ports.is_up)
-    mirrors = Mirrors(cluster, nodes, Fleet(nodes), master.colo, owners)
+    mirrors = _mirrors(cluster, master, nodes, ports)
     mirroring, reads = Mirroring(mirrors), PhotoReader(mirrors)
     queue = SizesQueue(connection := _connect_to_queue(cluster), keys)
     events = Events(boot := secrets.token_hex(8))
     webhooks = Webhooks(receivers_of(cluster), session, keys, events)
     urls = PhotoUrls(cluster, ReadSigner(keys))
-    purging = EdgePurger(cluster.edges, session)
-    purge_sessions = PurgeSessions(cluster.edges, session, purging, master=master.id, boot=boot)
-    tombstones = TombstoneDelivery(mirrors, purging)
-    photos = Photos(reads, urls, cache, queue)
+    purging = EdgePurger(edges := dict(cluster.edges), session)
+    purge_sessions = PurgeSessions(edges, session, purging, master=master.id, boot=boot)
+    following = MapFollowing(mirrors, keys, nodes.follow, partial(_use_map, mirrors, ports, edges))
+    tombstones, photos = TombstoneDelivery(mirrors, purging), Photos(reads, urls, cache, queue)
     deletes = Deletes(mirrors, reads, mirroring, purging, tombstones, cache, events)
     bundles = Bundles(mirrors, mirroring, cache, events, queue)
     jobs = _abandoned_jobs(connection, keys, queue, Attempts(mirrors, reads, bundles))
     sweep = Sweep(mirrors, queue, settling := Settling(mirrors.fleet))
     audit = AuditLog(mirrors, master=master.id, boot=boot)
     reconcile = _reconciler(mirrors, tombstones, settling, audit)
-    keyed_photos = KeyedPhotos(cluster, secret=keys.ring(Purpose.PHOTO_ID).idempotency_secret)
+    keyed_photos = KeyedPhotos(mirrors, secret=keys.ring(Purpose.PHOTO_ID).idempotency_secret)
     uploads = Uploads(mirrors, mirroring, urls, queue, events, keyed_photos)
     status = ClusterStatus(
         mirrors, queue, ports, jobs, reconcile, settling, audit, sweep, certificates, keys, clients
@@ -215,30 +205,49 @@ def _wire(
         recent=RecentListing(mirrors),
         known=KnownApi(KnownPhotos(mirrors, keyed_photos), authorization),
         deletes=deletes,
-        revokes=_revokes(mirrors, reads, mirroring, photos, deletes, queue, keys),
+        revokes=revokes(mirrors, reads, mirroring, photos, deletes, queue, keys),
         repairs=Repairs(mirrors, reconcile),
         bundles=bundles,
-        regeneration=_regenerate_api(mirrors, reads, mirroring, queue, keys),
-        operators=_operator_api(mirrors, uploads, photos, deletes, queue, keys, session),
+        regeneration=regenerate_api(mirrors, reads, mirroring, queue, keys),
+        operators=operator_api(mirrors, uploads, photos, deletes, queue, keys, session, following),
         tiering=TieringApi(Tiering(mirrors)),
-        resumable=_resumable_api(mirrors, mirroring, uploads, keys, authorization, revoked_tokens),
-        description=DescriptionApi(cluster, keys),
+        resumable=resumable_api(mirrors, mirroring, uploads, keys, authorization, revoked_tokens),
+        description=DescriptionApi(cluster, keys, status.map_digest),
         audit=AuditApi(audit, LogReader(mirrors)),
         events=events,
-        metrics=MasterMetrics(events, webhooks, clients, audit, keys, map_digest(cluster)),
+        metrics=MasterMetrics(events, webhooks, clients, audit, keys, map_digest=status.map_digest),
         status=status,
         console=console,
     )
     works: tuple[tuple[Work, float], ...] = (
         (mirrors.fleet.poll, POLL_SECONDS),
         (ports.poll, PORT_POLL_SECONDS),
+        (following.follow, MAP_PASS_SECONDS),
         *_messages(EventRelay(cluster.queue_url, keys, events, boot=boot), webhooks),
         *_jobs(queue, jobs),
         *_records(feed, audit),
         *_repairs(mirrors, purging, purge_sessions, tombstones, reconcile, sweep),
     )
-    polls = (mirrors.fleet.poll, ports.poll)
-    return _Parts(api, mirrors, events, purge_sessions, audit, polls, works)
+    polls = (mirrors.fleet.poll, following.follow, ports.poll)
+    return _Parts(api, mirrors, following, events, purge_sessions, audit, polls, works)
+
+
+def _mirrors(cluster: Cluster, master: Master, nodes: NodeClients, ports: PortHealth) -> Mirrors:
+    def is_up(other: str) -> bool:
+        return ports.is_up(mirrors.cluster.masters[other].address)
+
+    owners = VolumeOwners(cluster.masters, own=master.id, is_up=is_up)
+    mirrors = Mirrors(cluster, nodes.by_id, Fleet(nodes.by_id), master.colo, owners)
+    return mirrors
+
+
+def _use_map(mirrors: Mirrors, ports: PortHealth, edges: dict[str, Edge], cluster: Cluster) -> None:
+    """Use the machines of a cluster from now on."""
+    ports.follow(checked_ports(cluster), cluster.edges.values())
+    if mirrors.owners is not None:
+        mirrors.owners.follow(cluster.masters)
+    edges.clear()
+    edges.update(cluster.edges)
 
 
 def _reconciler(
@@ -322,64 +331,6 @@ def _repairs(
         (sweep.sweep_touched, TOUCHED_PASS_SECONDS),
         (sweep.sweep_all, SWEEP_PASS_SECONDS),
     )
-
-
-def _operator_api(
-    mirrors: Mirrors,
-    uploads: Uploads,
-    photos: Photos,
-    deletes: Deletes,
-    queue: SizesQueue,
-    keys: KeySource,
-    session: aiohttp.ClientSession,
-) -> OperatorApi:
-    responses = ViewerResponses(mirrors.cluster, ReadSigner(keys), session)
-    explanations = Explanations(mirrors, photos, queue, responses)
-    undeletes, search = Undeletes(mirrors, uploads), PhotoSearch(mirrors)
-    erasures, unfencing = Erasures(mirrors, deletes, keys), Unfencing(mirrors)
-    return OperatorApi(undeletes, search, explanations, Scrubs(mirrors), unfencing, erasures)
-
-
-def _revokes(
-    mirrors: Mirrors,
-    reads: PhotoReader,
-    mirroring: Mirroring,
-    photos: Photos,
-    deletes: Deletes,
-    queue: SizesQueue,
-    keys: KeySource,
-) -> Revokes:
-    relinking = Relinking(mirrors, reads, mirroring)
-    secret = keys.ring(Purpose.PHOTO_ID).idempotency_secret
-    return Revokes(mirrors, reads, photos, relinking, deletes, queue, key_secret=secret)
-
-
-def _regenerate_api(
-    mirrors: Mirrors,
-    reads: PhotoReader,
-    mirroring: Mirroring,
-    queue: SizesQueue,
-    keys: KeySource,
-) -> RegenerateApi:
-    relinking = Relinking(mirrors, reads, mirroring)
-    secret = keys.ring(Purpose.PHOTO_ID).idempotency_secret
-    return RegenerateApi(Regeneration(mirrors, reads, relinking, queue, key_secret=secret))
-
-
-def _resumable_api(
-    mirrors: Mirrors,
-    mirroring: Mirroring,
-    uploads: Uploads,
-    keys: KeySource,
-    authorization: Authorization,
-    revoked_tokens: Container[str],
-) -> TusApi:
-    copies, completion = PartialCopies(mirrors), Completion(mirrors, mirroring)
-    resumable = ResumableUploads(
-        uploads, mirrors, copies, completion, PhotoReader(mirrors), keys, now_seconds=time.time
-    )
-    bytes_max = mirrors.cluster.limits.upload_bytes_max
-    return TusApi(resumable, authorization, bytes_max=bytes_max, revoked_tokens=revoked_tokens)
 
 
 def _connect_to_queue(cluster: Cluster) -> redis.Redis:

@@ -19,6 +19,7 @@ MasterError
 ├── UploadLocked                 423  no node with the resumable upload responded
 ├── TusVersionMismatch           412  the client speaks another version of tus
 ├── ChecksumMismatch             460  the body does not have its declared checksum
+├── MapConflict                  412  another volume map is in force, or being put in force
 ├── QuotaExceeded                429  the token permits no more uploads now
 ├── PhotoGone                    410  the photo was deleted
 ├── IdempotencyKeyReused         409  the Idempotency-Key was used for other bytes
@@ -211,6 +212,14 @@ class IdempotencyKeyReused(MasterError):
 
     def __init__(self) -> None:
         super().__init__("other bytes are stored under this key; send each photo with its own key")
+
+
+class MapConflict(MasterError):
+    """Another volume map is in force, or is being put in force."""
+
+    slug = "map-conflict"
+    status = 412
+    title = "Another volume map"
 
 
 class QuotaExceeded(MasterError):

@@ -73,6 +73,8 @@ AUDIT_ENTRIES_MAX = 10_000
 # More than that many references need, with any white space.
 BATCH_REQUEST_BYTES_MAX = 64 * 1024
 BUNDLE_BYTES_MAX = 128 * 1024 * 1024
+# 65,535 volumes with mirrors of their own, as a JSON string.
+MAP_REQUEST_BYTES_MAX = 20 * 1024 * 1024
 
 UPLOAD = Route(
     "POST", "/photos", Scope.UPLOAD, has_urls=True, query=("volume", "wait"), act="upload"
@@ -131,6 +133,8 @@ BUNDLE = Route(
     BUNDLE_BYTES_MAX,
     query=("mtime",),
 )
+MAP = Route("GET", "/map", Scope.ADMIN)
+NEXT_MAP = Route("POST", "/map", Scope.ADMIN, MAP_REQUEST_BYTES_MAX, act="change-map")
 STATUS = Route("GET", "/status", Scope.STATUS)
 AUDIT = Route(
     "GET",

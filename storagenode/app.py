@@ -7,8 +7,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -30,6 +30,7 @@ from runtime.tls.machine_name import Role
 from runtime.traffic import Traffic
 from storagenode.client import NodeClient
 from storagenode.disk.audit_files import AuditFiles
+from storagenode.disk.map_files import MapFiles
 from storagenode.disk.store import DiskStore
 from storagenode.opening import opened_store
 from storagenode.partials.partials import Partials
@@ -38,6 +39,7 @@ from storagenode.read_port.fast_path import PHOTO_ROUTE, FastPathServer
 from storagenode.read_port.read_api import ReadApi, malformed_request_response
 from storagenode.store import Store
 from storagenode.upkeep.fence import NEVER, TICK_SECONDS, Fence
+from storagenode.upkeep.node_maps import NodeMaps, follow_map
 from storagenode.upkeep.recent_photos import RecentPhotos
 from storagenode.upkeep.scrub import Scrub
 from storagenode.upkeep.upkeep import Upkeep
@@ -49,7 +51,6 @@ from storagenode.write_port.write_api import WriteApi
 from volumes.address import Address, parse_address
 from volumes.cluster import Cluster, Limits, Node, NodeId
 from volumes.machines import certificate_files, permits_roles
-from volumes.map_digest import map_digest
 from volumes.sizes import size_classes
 
 # Enough threads for the fsyncs of many uploads to share a journal commit. More would only wait in
@@ -80,8 +81,11 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
             followed_certificate(certificate_files(cluster, Role.NODE, node.id))
         )
         threads = WRITE_THREADS + READ_THREADS + COMPARE_THREADS
-        opened = opened_store(cluster, node, TombstoneProofs(keys), threads=threads)
+        opened = opened_store(node, TombstoneProofs(keys), threads=threads)
         store, marker = stack.enter_context(opened)
+        maps = NodeMaps(
+            cluster, node.id, MapFiles(store) if isinstance(store, DiskStore) else None, keys
+        )
         writers = stack.enter_context(ThreadPoolExecutor(WRITE_THREADS, "write"))
         readers = stack.enter_context(ThreadPoolExecutor(READ_THREADS, "read"))
         comparers = stack.enter_context(ThreadPoolExecutor(COMPARE_THREADS, "compare"))
@@ -94,19 +98,20 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
         partials = Partials(store, now_seconds=time.time) if isinstance(store, DiskStore) else None
         audit_files = AuditFiles(store) if isinstance(store, DiskStore) else None
         upkeep = _upkeep(store, cluster.limits, readers, writers, partials, audit_files)
-        fence = _fence(store, cluster, node)
+        fence_seconds = NEVER if cluster.strict_deletes else cluster.limits.fence_seconds
+        fence = follow_map(store, Fence((), falls_after_seconds=fence_seconds), maps)
         reads = ReadApi(
             store,
             Verifier(keys, size_classes(cluster.sizes)),
             fence,
             readers,
             now_seconds=time.time,
-            health_headers=partial(agreed_headers, map_digest(cluster), keys),
+            health_headers=lambda: agreed_headers(maps.map_digest(), keys),
         )
         limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=2))
         clients = {
             "read": Clients(limits, Traffic(default_route=PHOTO_ROUTE)),
-            "write": Clients(limits, permits=_permits(cluster, certificate)),
+            "write": Clients(limits, permits=_permits(maps, certificate)),
         }
         read_server = _read_server(reads, clients["read"])
         api = WriteApi(
@@ -121,8 +126,9 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
             partials=partials,
             audit_files=audit_files,
             recent=recent,
+            maps=maps,
             abort_responses=read_server.abort_responses,
-            metrics=_metrics(cluster, clients, store, partials, upkeep),
+            metrics=_metrics(maps, clients, store, partials, upkeep),
             boot=secrets.token_hex(8),
             certificate=certificate,
             now_seconds=time.time,
@@ -132,13 +138,6 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
         await stack.enter_async_context(upkeep.running())
         await stack.enter_async_context(_ticking(fence))
         yield store
-
-
-def _fence(store: Store, cluster: Cluster, node: Node) -> Fence:
-    # A volume that the map no longer gives to this node gets no deletes any more.
-    volumes = {*store.volumes} & {*cluster.volumes_on(node.id)}
-    seconds = NEVER if cluster.strict_deletes else cluster.limits.fence_seconds
-    return Fence(volumes, falls_after_seconds=seconds)
 
 
 def _sources(
@@ -154,19 +153,25 @@ def _sources(
     )
 
 
-def _permits(cluster: Cluster, certificate: Certificate | None) -> Permits:
+def _permits(maps: NodeMaps, certificate: Certificate | None) -> Permits:
     """Return the check of the clients of the write port."""
-    return permits_roles(cluster, certificate, *WRITE_PORT_ROLES) if certificate else permit_all
+    if certificate is None:
+        return permit_all
+
+    def permits(given: Mapping[str, Any] | None) -> bool:
+        return permits_roles(maps.cluster, certificate, *WRITE_PORT_ROLES)(given)
+
+    return permits
 
 
 def _metrics(
-    cluster: Cluster,
+    maps: NodeMaps,
     clients: Mapping[str, Clients],
     store: Store,
     partials: Partials | None,
     upkeep: Upkeep,
 ) -> NodeMetrics:
-    return NodeMetrics(clients, store, partials, upkeep, map_digest=map_digest(cluster))
+    return NodeMetrics(clients, store, partials, upkeep, map_digest=maps.map_digest)
 
 
 def _write_port(

@@ -22,6 +22,7 @@ from storagenode.protocol.files import (
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from storagenode.protocol.recent import RecentPhoto, parse_recent
 from storagenode.transport.audit_requests import AuditRequests
+from storagenode.transport.map_requests import MapRequests
 from storagenode.transport.partial_requests import PartialRequests
 from storagenode.transport.signed_requests import CALL_SECONDS
 from storagenode.transport.trash_requests import LISTING_SECONDS, TrashRequests
@@ -51,7 +52,7 @@ async def _ignore() -> None:
     """Do nothing."""
 
 
-class NodeClient(PartialRequests, AuditRequests, TrashRequests, VolumeRequests):
+class NodeClient(PartialRequests, AuditRequests, MapRequests, TrashRequests, VolumeRequests):
     """Requests to the write port of one node."""
 
     @cached_property
@@ -112,11 +113,21 @@ class NodeClient(PartialRequests, AuditRequests, TrashRequests, VolumeRequests):
         await self._call(target, body, timeout_seconds=timeout_seconds)
 
     async def write_tombstone(
-        self, place: Place, *, mtime_seconds: int, timeout_seconds: float = CALL_SECONDS
+        self,
+        place: Place,
+        *,
+        mtime_seconds: int,
+        map_version: int | None = None,
+        timeout_seconds: float = CALL_SECONDS,
     ) -> None:
-        """Write a tombstone with its proof, and move the files that it covers to the trash."""
+        """Write a tombstone with its proof, and move the files that it covers to the trash.
+
+        With the version of the map that gave the mirrors, the node can refuse it with `OldMap`.
+        """
         proof = self.proven.sign(place)
-        target = routes.WRITE_TOMBSTONE.at(place, mtime_seconds=mtime_seconds, proof=proof)
+        target = routes.WRITE_TOMBSTONE.at(
+            place, mtime_seconds=mtime_seconds, proof=proof, map_version=map_version
+        )
         await self._call(target, timeout_seconds=timeout_seconds)
 
     async def fetch(self, place: Place, *, timeout_seconds: float = CALL_SECONDS) -> FetchedFile:
@@ -213,10 +224,6 @@ class NodeClient(PartialRequests, AuditRequests, TrashRequests, VolumeRequests):
     async def remove_hint(self, place: Place) -> None:
         """Remove a hint after its delivery."""
         await self._call(routes.REMOVE_HINT.at(place))
-
-    async def create_volume(self, volume: VolumeId) -> None:
-        """Make the node a mirror of a volume."""
-        await self._call(routes.CREATE_VOLUME.target(volume=volume))
 
     async def shard_digests(
         self,

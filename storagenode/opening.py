@@ -17,23 +17,7 @@ from storagenode.disk.marker import (
 from storagenode.disk.store import DiskStore
 from storagenode.disk.syncfs import Syncfs, can_sync_disk
 from storagenode.store import Store
-from volumes.cluster import Cluster, Node
-
-
-@contextlib.contextmanager
-def opened_store(
-    cluster: Cluster, node: Node, proofs: TombstoneProofs, *, threads: int
-) -> Iterator[tuple[Store, NodeMarker]]:
-    """Open the node's store and its volumes, for use by `threads` threads at once.
-
-    Raises:
-        RootRefused: The root is not this node's, or cannot store photos.
-        BucketUnavailable: The bucket is not usable. The message says why.
-    """
-    with _opened(node, proofs, threads) as (store, marker):
-        for volume in cluster.volumes_on(node.id):
-            store.create_volume(volume)
-        yield store, marker
+from volumes.cluster import Node
 
 
 def mark_store(node: Node) -> NodeMarker:
@@ -50,9 +34,15 @@ def mark_store(node: Node) -> NodeMarker:
     return marked_bucket(node)
 
 
-def _opened(
-    node: Node, proofs: TombstoneProofs, threads: int
+def opened_store(
+    node: Node, proofs: TombstoneProofs, *, threads: int
 ) -> contextlib.AbstractContextManager[tuple[Store, NodeMarker]]:
+    """Open the node's store, for use by `threads` threads at once.
+
+    Raises:
+        RootRefused: The root is not this node's, or cannot store photos.
+        BucketUnavailable: The bucket is not usable. The message says why.
+    """
     if node.bucket is None:
         return _opened_disk(node, proofs)
     # This import takes half a second, so nodes with a disk skip it.

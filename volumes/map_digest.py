@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from volumes.cluster import Cluster
@@ -22,3 +23,18 @@ def map_digest(cluster: Cluster) -> str:
         "public_url": cluster.public_url,
     }
     return hashlib.sha256(json.dumps(agreed).encode()).hexdigest()[:16]
+
+
+class FollowedDigest:
+    """The digest of a cluster whose map changes. It is computed once for each map."""
+
+    def __init__(self, follow: Callable[[], Cluster]) -> None:
+        self._follow = follow
+        self._cluster = follow()
+        self._digest = map_digest(self._cluster)
+
+    def now(self) -> str:
+        """Return the digest of the present map."""
+        if (cluster := self._follow()) is not self._cluster:
+            self._cluster, self._digest = cluster, map_digest(cluster)
+        return self._digest

@@ -62,6 +62,7 @@ SECTIONS = (
             LazyCommand(
                 "glassplate.cli.commands.restore:restore", "Refill a node after disk loss."
             ),
+            LazyCommand("glassplate.cli.commands.map:map_", "Show and change the volume map."),
             LazyCommand("glassplate.cli.commands.scrub:scrub", "Show scrub progress of all nodes."),
             LazyCommand("glassplate.cli.commands.audit:audit", "Show and verify the audit log."),
             LazyCommand("glassplate.cli.commands.find:find", "Find a photo on all nodes."),

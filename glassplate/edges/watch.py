@@ -12,7 +12,7 @@ from glassplate.edges.reload import ReloadFailed
 from glassplate.edges.rendered_edge import ConfigRejected, RenderedEdge, write_edge
 from permission_urls import KeyRingError
 from proxy_config.errors import ProxyConfigError
-from volumes.config.cluster_file import load_cluster
+from volumes.config.cluster_file import MAP_NAME, load_cluster
 from volumes.config.config_reader import InvalidConfig
 
 POLL_SECONDS = 0.5
@@ -27,7 +27,7 @@ class EdgeWatch:
     folder: Path
     check: bool
     report: Callable[[str], None]
-    _seen: tuple[bytes, bytes] | None = None
+    _seen: tuple[bytes, ...] | None = None
     _keys_file: tuple[bytes, str] = (b"", "")
     """The config that was parsed last, and the key file that it names."""
     _reported: str = ""
@@ -63,11 +63,13 @@ class EdgeWatch:
         else:
             self.report("written and reloaded")
 
-    def _sources(self) -> tuple[bytes, bytes]:
+    def _sources(self) -> tuple[bytes, ...]:
         config = self.cluster_path.read_bytes()
         if config != self._keys_file[0]:
             self._keys_file = config, load_cluster(self.cluster_path).keys_file
-        return config, Path(self._keys_file[1]).read_bytes()
+        map_path = self.cluster_path.with_name(MAP_NAME)
+        newer_map = map_path.read_bytes() if map_path.exists() else b""
+        return config, newer_map, Path(self._keys_file[1]).read_bytes()
 
     def _report_once(self, reason: str) -> None:
         if reason != self._reported:

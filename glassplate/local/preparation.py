@@ -21,6 +21,7 @@ from permission_urls import Keys, load_keys, save_keys
 from storagenode.opening import mark_store
 from volumes.cluster import Cluster
 from volumes.config.cluster_file import load_cluster
+from volumes.config.config_reader import InvalidConfig, Problem
 
 CONFIG_NAME = "cluster.toml"
 DEFAULT_PORT = 8080
@@ -80,6 +81,9 @@ def prepare_data(data: Path, *, port: int | None) -> Prepared:
     cluster = load_cluster(config)
     _issue_certificates(cluster)
     previous = first_port(cluster)
+    if port is not None and port != previous and cluster.map_version > 1:
+        reason = f"stays {previous}: the addresses are in the volume map, which has changed"
+        raise InvalidConfig((Problem("port", reason),), where=str(config))
     if port is not None and port != previous:
         cluster = _move(config, moved_ports(config.read_text(), previous, port))
         return Prepared(cluster, load_keys(Path(cluster.keys_file)), previous)

@@ -1,6 +1,8 @@
 """Operator requests: compare and repair volumes, find and explain photos, and scrub disks."""
 
+import json
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +21,10 @@ REPAIR_SECONDS_MAX = 24 * 3600.0
 UNDELETE_SECONDS_MIN = 300.0
 # A storagemaster reads the whole log of the days from all nodes.
 AUDIT_SECONDS_MIN = 300.0
+
+
+# Nodes read a large map, and create the directories of their new volumes.
+MAP_SECONDS_MIN = 60.0
 
 
 class Operations(ABC):
@@ -162,6 +168,21 @@ class Operations(ABC):
         The document has `node`, and `volumes`: the number of volumes that it did not serve before.
         """
         return await self._opened().request(wire.UNFENCE, dict, {"node": node})
+
+    async def volume_map(self, change: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the volume map in force or, with a change, the next one.
+
+        The first has `version`, `digest`, `why`, `text` (None for version 1, which is
+        `cluster.toml`), `lagging` nodes, `votes`, and `is_stuck`. A change has `tables`,
+        `after_version`, `why`, and `apply`; its result has `version`, `digest`, `applied`, and
+        `changes`.
+        """
+        if change is None:
+            return await self._opened().request(wire.MAP, dict)
+        body = json.dumps(change).encode()
+        return await self._opened().request(
+            wire.NEXT_MAP, dict, json_body=body, response_seconds_min=MAP_SECONDS_MIN
+        )
 
     @abstractmethod
     def _check_permission(self, target: str) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """Heartbeat of a worker, also while it processes a photo."""
 
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -20,7 +21,7 @@ class Heartbeat:
     It writes nothing before the first `register`.
     """
 
-    def __init__(self, connection: redis.Redis, *, map_digest: str) -> None:
+    def __init__(self, connection: redis.Redis, *, map_digest: Callable[[], str]) -> None:
         self._connection = connection
         self._map_digest = map_digest
         self._stopped = threading.Event()
@@ -61,5 +62,7 @@ class Heartbeat:
         if self._name:
             with self._connection.pipeline() as pipeline:
                 pipeline.sadd(WORKERS_KEY, self._name)
-                pipeline.set(heartbeat_key(self._name), self._map_digest, ex=HEARTBEAT_TTL_SECONDS)
+                pipeline.set(
+                    heartbeat_key(self._name), self._map_digest(), ex=HEARTBEAT_TTL_SECONDS
+                )
                 pipeline.execute()

@@ -13,7 +13,7 @@ from storagemaster.mirrors.mirrors import Mirrors
 from storagenode.client import NodeClient
 from storagenode.protocol.audit_log import AuditFile, EntryKind
 from storagenode.protocol.routes import AUDIT_BYTES_MAX
-from volumes.cluster import NodeId
+from volumes.cluster import Colo, NodeId
 
 log = logging.getLogger(__name__)
 
@@ -51,14 +51,20 @@ class LogWriter:
         self._mirrors = mirrors
         self._chain = Chain(chain)
         self._now_seconds = now_seconds
-        nodes = mirrors.cluster.nodes.values()
-        self._colo_of = {node.id: node.colo for node in nodes if node.bucket is None}
-        self._best = durability_of(self._colo_of.keys(), self._colo_of)
         self._waiting: deque[_Waiting] = deque()
         self._in_one_colo: deque[_Waiting] = deque()
         """Entries on two nodes, which get a third copy when another colo is back."""
-        self._last = self._best
+        self._last = self._best()
         self._appends: asyncio.Task[None] | None = None
+
+    @property
+    def _colo_of(self) -> dict[NodeId, Colo]:
+        nodes = self._mirrors.cluster.nodes.values()
+        return {node.id: node.colo for node in nodes if node.bucket is None}
+
+    def _best(self) -> Durability:
+        colo_of = self._colo_of
+        return durability_of(colo_of.keys(), colo_of)
 
     def unmirrored(self) -> tuple[int, Durability]:
         """Return the number of entries that could not be mirrored, and how durable they are."""
@@ -108,7 +114,7 @@ class LogWriter:
                 return
             for _ in batch:
                 self._waiting.popleft()
-            if durability is self._best:
+            if durability is self._best():
                 _answer(batch, durability)
             else:
                 self._in_one_colo.extend(batch)
@@ -132,7 +138,7 @@ class LogWriter:
     def _has_other_colo(self) -> bool:
         views = self._mirrors.fleet.view()
         up = {node for node in self._colo_of if views[node].writable}
-        return durability_of(up, self._colo_of) is self._best
+        return durability_of(up, self._colo_of) is self._best()
 
     async def _store(self, batch: list[_Waiting]) -> Durability:
         """Append entries to two nodes in two colos, or to as many as there are."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 
 import aiohttp
@@ -37,7 +37,7 @@ class EdgePurger:
         self._edges = edges
         self._session = session
         self._clock = clock
-        self._missed: dict[str, dict[tuple[str, ...], None]] = {id_: {} for id_ in edges}
+        self._missed: defaultdict[str, dict[tuple[str, ...], None]] = defaultdict(dict)
         self._overflowed: set[str] = set()
         self._repeats: deque[tuple[float, Sequence[str]]] = deque(maxlen=REPEATS_MAX)
 
@@ -66,7 +66,7 @@ class EdgePurger:
 
     async def repeat_missed(self) -> None:
         """Repeat the purges that edges have missed, as far as the edges respond."""
-        for id_, missed in self._missed.items():
+        for id_, missed in list(self._missed.items()):
             for paths in tuple(missed):
                 if not await self.purge_late(id_, paths):
                     break
@@ -101,7 +101,11 @@ class EdgePurger:
 
     async def purge_edge(self, id_: str, paths: Sequence[str]) -> bool:
         """Purge these photo paths from one edge, and return True if it succeeded."""
-        edge = self._edges[id_]
+        edge = self._edges.get(id_)
+        if edge is None:
+            # The map has no such edge any more.
+            self._missed.pop(id_, None)
+            return True
         send = self._nginx if edge.kind == "nginx" else self._varnish
         try:
             async with lag_free_timeout(RESPONSE_SECONDS):

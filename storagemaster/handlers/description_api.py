@@ -1,7 +1,7 @@
 """Routes that describe the API, and the settings of the cluster that its clients depend on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib.metadata import version
 
@@ -19,7 +19,6 @@ from storagemaster.uploads.waiting import WAIT_SECONDS_MAX
 from storagenode.protocol.agreement import agreed_headers
 from volumes.cluster import Cluster
 from volumes.formats import FILE_SUFFIXES
-from volumes.map_digest import map_digest
 
 MAX_AGE_SECONDS = 60
 
@@ -27,8 +26,8 @@ MAX_AGE_SECONDS = 60
 class DescriptionApi:
     """Handlers of the routes that describe the API. They reveal neither nodes nor volumes."""
 
-    def __init__(self, cluster: Cluster, keys: KeySource) -> None:
-        self._map_digest = map_digest(cluster)
+    def __init__(self, cluster: Cluster, keys: KeySource, map_digest: Callable[[], str]) -> None:
+        self._map_digest = map_digest
         self._cluster = cluster
         self._keys = keys
         self.handlers: Mapping[wire.Route, Handler] = {
@@ -51,7 +50,7 @@ class DescriptionApi:
 
     async def health(self, _: web.Request) -> web.Response:
         """Respond, for the health checks of load balancers and of other storagemasters."""
-        headers = {"Cache-Control": "no-store", **agreed_headers(self._map_digest, self._keys)}
+        headers = {"Cache-Control": "no-store", **agreed_headers(self._map_digest(), self._keys)}
         return web.Response(text="ok\n", headers=headers)
 
     @cached_property

@@ -8,6 +8,7 @@ from aiohttp import web
 from storagemaster import wire
 from storagemaster.errors import BadArgument, NotAllowed
 from storagemaster.handlers.authorization import CALLER, URLS, Handler
+from storagemaster.handlers.map_api import MapApi
 from storagemaster.handlers.path_fields import photo_in, version_in, volume_in
 from storagemaster.lifecycle.erasures import Erasures
 from storagemaster.lifecycle.undeletes import Undeletes
@@ -31,6 +32,7 @@ class OperatorApi:
         scrubs: Scrubs,
         unfencing: Unfencing,
         erasures: Erasures,
+        maps: MapApi,
     ) -> None:
         self._erasures = erasures
         self._undeletes = undeletes
@@ -47,6 +49,7 @@ class OperatorApi:
             wire.SCRUBS: self.scrubs,
             wire.START_SCRUBS: self.start_scrubs,
             wire.UNFENCE: self.unfence,
+            **maps.handlers,
         }
 
     async def undelete(self, request: web.Request) -> web.Response:

@@ -54,7 +54,6 @@ class Sweep:
         settling: Settling,
     ) -> None:
         self._mirrors = mirrors
-        self._cluster = mirrors.cluster
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
         self._queue = queue
@@ -62,7 +61,7 @@ class Sweep:
         self.lost_files = LostFiles(mirrors)
         self._one_at_a_time = asyncio.Lock()
         self._second_passes = SecondPasses(
-            self._cluster.variant_formats, self._cluster.sizes, queue
+            self._mirrors.cluster.variant_formats, self._mirrors.cluster.sizes, queue
         )
         self._swept: dict[VolumeId, _Swept] = {}
         self._searched: dict[VolumeId, dict[str, str]] = {}
@@ -72,7 +71,7 @@ class Sweep:
 
     async def sweep_all(self) -> None:
         """Sweep every volume once."""
-        await self.sweep(self._cluster.volumes)
+        await self.sweep(self._mirrors.cluster.volumes)
 
     async def sweep_touched(self) -> None:
         """Sweep the volumes whose mirrors have become equal since the last fault."""
@@ -99,7 +98,7 @@ class Sweep:
         """Return a mirror that stores all files of each volume, with its volumes."""
         found: dict[NodeId, list[VolumeId]] = {}
         for number in volumes:
-            if mirrors := self._fleet.full_mirrors(self._cluster.volumes[number]):
+            if mirrors := self._fleet.full_mirrors(self._mirrors.cluster.volumes[number]):
                 found.setdefault(mirrors[(number - 1) % len(mirrors)], []).append(number)
         return found
 
@@ -115,7 +114,7 @@ class Sweep:
             swept = self._swept.get(volume, _Swept("", frozenset(), {}))
             await self._search(node, volume, swept.doubtful)
             self._settling.record_sweep(
-                self._cluster.volumes[volume], begun=begun, pending=swept.pending
+                self._mirrors.cluster.volumes[volume], begun=begun, pending=swept.pending
             )
             if self._mirrors.owns(volume):
                 again |= swept.pending & self._seen_pending.get(volume, frozenset())

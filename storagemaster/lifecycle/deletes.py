@@ -8,9 +8,10 @@ from runtime.crashpoint import crashpoint
 from storagemaster.caches.info_cache import InfoCache
 from storagemaster.caches.purging import EdgePurger
 from storagemaster.caches.variants import all_variants
+from storagemaster.errors import Unavailable
 from storagemaster.events.events import Event, Events
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
-from storagemaster.mirrors.mirroring import Mirroring, copies_of
+from storagemaster.mirrors.mirroring import Copies, Mirroring, copies_of
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoReader
 from storagemaster.mirrors.placement import Target
@@ -19,7 +20,13 @@ from storagenode.protocol.errors import NodeError
 from storagenode.protocol.layout import Place
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId, Version
-from volumes.photo_path import PhotoTombstone, PhotoVersion, VersionTombstone, VolumeId
+from volumes.photo_path import (
+    PhotoTombstone,
+    PhotoVersion,
+    VersionTombstone,
+    VolumeId,
+    volume_of,
+)
 from volumes.version_files import versions_in
 
 log = logging.getLogger(__name__)
@@ -64,20 +71,14 @@ class Deletes:
             )
         else:
             tombstone = PhotoTombstone(volume, photo)
-        placed = self._mirrors.place(volume, outcome="the photo was not deleted")
         mtime = int(self._now_seconds())
-
-        async def write_tombstone(target: Target) -> None:
-            if target.node in unseen and target.hint_for is None:
-                await self._tombstone_delivery.write_tombstone(
-                    target.node, tombstone, mtime_seconds=mtime
-                )
-            else:
-                place = Place(tombstone, target.hint_for)
-                await self._mirrors.nodes[target.node].write_tombstone(place, mtime_seconds=mtime)
-            crashpoint("tombstone_made")
-
-        copies = await self._mirroring.write_all(placed, write_tombstone)
+        try:
+            copies = await self._write(tombstone, unseen, mtime_seconds=mtime)
+        except Unavailable:
+            # A mirror can have refused it because the volume has other mirrors by now.
+            if not await self._mirrors.catch_up():
+                raise
+            copies = await self._write(tombstone, unseen, mtime_seconds=mtime)
         self._events.publish(
             Event(volume=volume, photo=photo, version=version or "", state="deleted")
         )
@@ -104,6 +105,32 @@ class Deletes:
             purged=purged,
             purge_pending=purge_pending,
         )
+
+    async def _write(
+        self,
+        tombstone: PhotoTombstone | VersionTombstone,
+        unseen: Collection[NodeId],
+        *,
+        mtime_seconds: int,
+    ) -> Copies:
+        """Write a tombstone on the mirrors of the present map."""
+        map_version = self._mirrors.cluster.map_version
+        placed = self._mirrors.place(volume_of(tombstone), outcome="the photo was not deleted")
+
+        async def write_tombstone(target: Target) -> None:
+            if target.node in unseen and target.hint_for is None:
+                await self._tombstone_delivery.write_tombstone(
+                    target.node, tombstone, mtime_seconds=mtime_seconds, map_version=map_version
+                )
+            else:
+                await self._mirrors.nodes[target.node].write_tombstone(
+                    Place(tombstone, target.hint_for),
+                    mtime_seconds=mtime_seconds,
+                    map_version=map_version,
+                )
+            crashpoint("tombstone_made")
+
+        return await self._mirroring.write_all(placed, write_tombstone)
 
     async def _record_purge(
         self,

@@ -23,12 +23,17 @@ class TombstoneDelivery:
     """Delivery of tombstones to mirrors that missed them."""
 
     def __init__(self, mirrors: Mirrors, purging: EdgePurger) -> None:
-        self._cluster = mirrors.cluster
+        self._mirrors = mirrors
         self._nodes = mirrors.nodes
         self._purging = purging
 
     async def write_tombstone(
-        self, node: NodeId, tombstone: Tombstone, *, mtime_seconds: int
+        self,
+        node: NodeId,
+        tombstone: Tombstone,
+        *,
+        mtime_seconds: int,
+        map_version: int | None = None,
     ) -> None:
         """Return when a mirror has the tombstone, and the edges are purged of what it covers there.
 
@@ -40,12 +45,14 @@ class TombstoneDelivery:
         versions = await self._versions_on(node, tombstone)
         client = self._nodes[node]
         for photo_version in versions:
-            for edge in self._cluster.edges:
+            for edge in self._mirrors.cluster.edges:
                 pending_purge = Place(VersionTombstone(photo_version), NodeId(edge))
                 # A mirror without writes also needs the tombstone, which it keeps in memory.
                 with contextlib.suppress(StoreNotWritable):
                     await client.write_tombstone(pending_purge, mtime_seconds=mtime_seconds)
-        await client.write_tombstone(Place(tombstone), mtime_seconds=mtime_seconds)
+        await client.write_tombstone(
+            Place(tombstone), mtime_seconds=mtime_seconds, map_version=map_version
+        )
         await self.purge(versions)
 
     async def purge(self, versions: Iterable[PhotoVersion]) -> None:
@@ -53,7 +60,7 @@ class TombstoneDelivery:
         paths = [
             path
             for photo_version in versions
-            for path in all_variants(photo_version, self._cluster.sizes)
+            for path in all_variants(photo_version, self._mirrors.cluster.sizes)
         ]
         if paths:
             await self._purging.purge(paths)

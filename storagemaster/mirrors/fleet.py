@@ -68,6 +68,12 @@ class Fleet:
         self.polls = 0
         """Number of completed polls."""
 
+    def follow(self) -> None:
+        """Poll the nodes that were added to the clients."""
+        added = [node for node in self._nodes if node not in self._views]
+        self._views = {**self._views, **dict.fromkeys(added, UNKNOWN)}
+        self._faults |= {node: self.moment() for node in added}
+
     def view(self) -> Mapping[NodeId, NodeView]:
         """Return the view of all nodes at this moment."""
         return self._views

@@ -58,7 +58,6 @@ class Mirroring:
 
     def __init__(self, mirrors: Mirrors) -> None:
         self._mirrors = mirrors
-        self._cluster = mirrors.cluster
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
 
@@ -279,7 +278,7 @@ class Mirroring:
         for target in failed:
             mirror = target.hint_for or target.node
             left = handoff_nodes(
-                self._cluster,
+                self._mirrors.cluster,
                 self._fleet.view(),
                 mirror=mirror,
                 taken=[each.node for each in targets],
@@ -317,7 +316,7 @@ class Mirroring:
         size_bytes: int = 0,
         existed: bool = False,
     ) -> Copies:
-        spans = spans_colos(self._cluster, targets)
+        spans = spans_colos(self._mirrors.cluster, targets)
         if len(targets) < COPIES_MIN:
             raise Unavailable("only one node stored the file, and two are required; try again")
         if strict and not spans:

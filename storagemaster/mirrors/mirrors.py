@@ -39,9 +39,17 @@ class NodeResults(Generic[_Result]):
     unreachable: Mapping[NodeId, str]
 
 
-@dataclass(frozen=True, slots=True)
+async def _follow_nothing() -> bool:
+    return False
+
+
+@dataclass(slots=True, eq=False)
 class Mirrors:
-    """Config of the cluster, a client for each node, and the status of the nodes."""
+    """Config of the cluster, a client for each node, and the status of the nodes.
+
+    `cluster` is another value after each change of the volume map, and `nodes` gets a client for
+    each new node. A request that must see one map reads `cluster` once.
+    """
 
     cluster: Cluster
     nodes: Mapping[NodeId, NodeClient]
@@ -50,6 +58,8 @@ class Mirrors:
     """The storagemaster's own colo."""
     owners: VolumeOwners | None = None
     """The share of this storagemaster in background work; None if it is the only one."""
+    catch_up: Callable[[], Coroutine[Any, Any, bool]] = _follow_nothing
+    """Follow the map that the nodes follow now; return True if it is another one."""
 
     def owns(self, number: VolumeId) -> bool:
         """Return True if this storagemaster repairs and sweeps a volume in the background."""

@@ -9,8 +9,6 @@ work: every step of a repair can be repeated.
 import hashlib
 from collections.abc import Callable, Iterable
 
-from volumes.address import Address
-from volumes.cluster import Cluster
 from volumes.photo_path import VolumeId
 
 
@@ -18,18 +16,14 @@ class VolumeOwners:
     """The volumes of one storagemaster."""
 
     def __init__(self, masters: Iterable[str], *, own: str, is_up: Callable[[str], bool]) -> None:
-        self._masters = sorted({*masters, own})
         self._own = own
         self._is_up = is_up
-        self._before: dict[VolumeId, tuple[str, ...]] = {}
+        self.follow(masters)
 
-    @classmethod
-    def of(
-        cls, cluster: Cluster, *, own: str, is_port_up: Callable[[Address], bool]
-    ) -> "VolumeOwners":
-        """Return the volumes of a storagemaster of the config, by the ports of the others."""
-        addresses = {id_: master.address for id_, master in cluster.masters.items()}
-        return cls(addresses, own=own, is_up=lambda other: is_port_up(addresses[other]))
+    def follow(self, masters: Iterable[str]) -> None:
+        """Divide the volumes among these storagemasters and this one from now on."""
+        self._masters = sorted({*masters, self._own})
+        self._before: dict[VolumeId, tuple[str, ...]] = {}
 
     def is_own(self, volume: VolumeId) -> bool:
         """Return True if no storagemaster that comes before this one is up."""

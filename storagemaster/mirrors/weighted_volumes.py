@@ -74,17 +74,17 @@ class WeightedVolumes:
     """The open volumes of a cluster, or of ranges of it, weighted by their free space."""
 
     def __init__(self, mirrors: Mirrors, ranges: VolumeRanges | None = None) -> None:
-        self._cluster = mirrors.cluster
+        self._mirrors = mirrors
         self._fleet = mirrors.fleet
-        self._volumes_per_node: dict[NodeId, int] = dict.fromkeys(self._cluster.nodes, 0)
+        self._volumes_per_node: dict[NodeId, int] = dict.fromkeys(self._mirrors.cluster.nodes, 0)
         by_mirrors: dict[tuple[NodeId, ...], list[Volume]] = {}
-        for volume in self._cluster.volumes.values():
+        for volume in self._mirrors.cluster.volumes.values():
             for node in volume.mirrors:
                 self._volumes_per_node[node] += 1
             if volume.state.accepts_new_photos and is_in_ranges(volume.number, ranges):
                 by_mirrors.setdefault(volume.mirrors, []).append(volume)
         self._groups = [
-            AlikeVolumes(mirrors, synchronous_mirrors(self._cluster, volumes[0]), volumes)
+            AlikeVolumes(mirrors, synchronous_mirrors(self._mirrors.cluster, volumes[0]), volumes)
             for mirrors, volumes in by_mirrors.items()
         ]
         self._weigh()
@@ -99,7 +99,7 @@ class WeightedVolumes:
         views = self._fleet.view()
         if self._is_complete:
             volume = self._weights.draw(random).draw(random)
-            placed = place_photo(self._cluster, views, [volume], strict=strict)
+            placed = place_photo(self._mirrors.cluster, views, [volume], strict=strict)
             if isinstance(placed, Placement) and placed.is_complete:
                 return placed
             # One of its nodes went down after the poll.
@@ -110,14 +110,14 @@ class WeightedVolumes:
         self, views: Views, random: Random, *, strict: bool
     ) -> Placement | NoPlacement:
         """Return a placement in the first drawn volume that has one."""
-        colos = {self._cluster.nodes[node].colo for node in _able(views)}
+        colos = {self._mirrors.cluster.nodes[node].colo for node in _able(views)}
         # Without a second colo, no volume has a strict placement.
         groups = self._weights.draw_all(random) if len(colos) > 1 or not strict else ()
         for group in groups:
-            placed = place_photo(self._cluster, views, [group.draw(random)], strict=strict)
+            placed = place_photo(self._mirrors.cluster, views, [group.draw(random)], strict=strict)
             if isinstance(placed, Placement):
                 return placed
-        return place_photo(self._cluster, views, [], strict=strict)
+        return place_photo(self._mirrors.cluster, views, [], strict=strict)
 
     def _weigh(self) -> None:
         """Weigh the complete volumes or, if no volume is complete, those with a mirror."""

@@ -8,7 +8,8 @@ from permission_urls import Scope
 from storagemaster import errors, wire
 from storagemaster.documents import Problem
 from storagemaster.errors import PROBLEM_TYPES, MasterError
-from storagemaster.openapi.operations import OPERATIONS, Operation, Reply
+from storagemaster.openapi.operation import Operation, Reply
+from storagemaster.openapi.operations import OPERATIONS
 from storagemaster.openapi.parameters import PATH_FIELDS, QUERIES, Parameter
 from storagemaster.openapi.schemas import Schema, Schemas
 from storagemaster.uploads.form import PHOTO_FIELD, TICKET_FIELD

@@ -1,15 +1,15 @@
 """The operation of each route: its parameters, its responses, and its errors."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from storagemaster import documents as doc
 from storagemaster import errors, known_wire, wire
 from storagemaster.audit.log_reader import AuditPage
 from storagemaster.erasure_proof import ErasureProof
-from storagemaster.errors import MasterError
+from storagemaster.maps.documents import MapRequest, MapState, NextMap
 from storagemaster.openapi import parameters as p
+from storagemaster.openapi.operation import Operation, Reply
 from storagemaster.operations.status_document import ClusterState
 from storagemaster.operations.unfencing import Unfenced
 from storagemaster.resumable.tus import PATCH_TYPE
@@ -17,43 +17,6 @@ from storagemaster.tiering.tiering import MoveReport
 from storagemaster.upload_wire import UploadState
 from storagemaster.uploads.form import PHOTO_FIELD, TICKET_FIELD
 from volumes.cold_tier import ColdTier
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A successful response."""
-
-    status: int
-    text: str
-    document: Any = None
-    """The type of its JSON, or None."""
-    media_type: str = ""
-    """The media type of a body that is not JSON."""
-    headers: tuple[str, ...] = ()
-    """The headers that it always has."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One route."""
-
-    name: str
-    summary: str
-    replies: tuple[Reply, ...]
-    errors: tuple[type[MasterError], ...] = ()
-    """Its errors, without the errors of its token, parameters, and length."""
-    headers: tuple[p.Parameter, ...] = ()
-    body: Any = None
-    """The type of the JSON of the request, or None."""
-    raw_types: tuple[str, ...] = ()
-    """The media types of a body of bytes."""
-    form: tuple[str, ...] = ()
-    """The fields of a form whose first file is the photo."""
-    queries: tuple[p.Parameter, ...] = ()
-    """Query parameters that have another meaning than on other routes."""
-    example: str = ""
-    """Arguments of curl after the method, the token, and the URL."""
-
 
 _PHOTO_BODY = (
     errors.UnsupportedFormat,
@@ -295,6 +258,18 @@ OPERATIONS: Mapping[wire.Route, Operation] = {
         "Let a node serve its photos although it may have missed deletes.",
         (Reply(200, "The number of volumes that it serves since.", Unfenced),),
         (errors.Unavailable,),
+    ),
+    wire.MAP: Operation(
+        "volumeMap",
+        "Return the volume map in force, and the votes for the next one.",
+        (Reply(200, "The map.", MapState),),
+    ),
+    wire.NEXT_MAP: Operation(
+        "nextVolumeMap",
+        "Return the changes of an edited volume map, or put it in force.",
+        (Reply(200, "The changes.", NextMap),),
+        (errors.BadArgument, errors.MapConflict, errors.Unavailable),
+        body=MapRequest,
     ),
     wire.DIFF: Operation(
         "repairPlan",

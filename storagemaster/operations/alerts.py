@@ -80,14 +80,14 @@ def map_alerts(
     """Return the alerts about nodes that do not hold what the volume map says."""
     return [
         *(
-            f"node {node} holds volumes that cluster.toml does not give it ({_numbers(volumes)}): "
-            "it serves none of their photos and gets no deletes; see 'Change the mirrors of a "
-            "volume' in docs/deploy.md"
+            f"node {node} holds volumes that the volume map does not give it "
+            f"({_numbers(volumes)}): it serves none of their photos and gets no deletes; see "
+            "'Change the mirrors of a volume' in docs/deploy.md"
             for node, volumes in strays.items()
         ),
         *(
-            f"node {node} does not hold volumes that cluster.toml gives it ({_numbers(volumes)}): "
-            "restart the node, so that it reads cluster.toml again"
+            f"node {node} does not hold volumes that the volume map gives it "
+            f"({_numbers(volumes)}): restart the node, so that it creates them"
             for node, volumes in lacking.items()
         ),
     ]

@@ -39,7 +39,7 @@ from storagenode.protocol.files import VolumeSummary
 from storagenode.protocol.wire import FSYNC_BOUNDS_SECONDS
 from volumes.cluster import Edge, Master, Node, NodeId, Volume
 from volumes.cold_tier import ColdTier
-from volumes.map_digest import map_digest
+from volumes.map_digest import FollowedDigest
 
 
 class ClusterStatus:
@@ -61,7 +61,7 @@ class ClusterStatus:
         *,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
-        self._cluster = mirrors.cluster
+        self._mirrors = mirrors
         self._fleet = mirrors.fleet
         self._nodes = mirrors.nodes
         self._queue = queue
@@ -76,7 +76,8 @@ class ClusterStatus:
         self._now_seconds = now_seconds
         self._trend = SpaceTrend()
         self._keys = keys
-        self._map_digest = map_digest(mirrors.cluster)
+        self.map_digest = FollowedDigest(lambda: mirrors.cluster).now
+        """The digest of the map that this storagemaster follows."""
         self._disagreements = Disagreements()
         self._traffic = clients.traffic
         self._fsyncs = RecentDurations(FSYNC_BOUNDS_SECONDS)
@@ -95,9 +96,9 @@ class ClusterStatus:
         disagreements = self._disagreements.observe(
             self._now_seconds(), self._own(), dict(self._agreed_by_process(workers or {}))
         )
-        strays = volumes_by_stray(self._cluster, views)
-        totals = self._contents.totals(self._cluster)
-        lacking = find_lacking_mirrors(self._cluster, views)
+        strays = volumes_by_stray(self._mirrors.cluster, views)
+        totals = self._contents.totals(self._mirrors.cluster)
+        lacking = find_lacking_mirrors(self._mirrors.cluster, views)
         nodes = [
             {
                 **self._node(node, views[node.id]),
@@ -106,20 +107,20 @@ class ClusterStatus:
                 "lacking_volumes": lacking.get(node.id, []),
                 "disagrees_on": disagreements[Process("node", node.id)],
             }
-            for node in self._cluster.nodes.values()
+            for node in self._mirrors.cluster.nodes.values()
         ]
         edges = [
             {**self._edge(edge), "disagrees_on": disagreements[Process("edge", edge.id)]}
-            for edge in self._cluster.edges.values()
+            for edge in self._mirrors.cluster.edges.values()
         ]
         masters = [
             {**self._master_of(each), "disagrees_on": disagreements[Process("master", each.id)]}
-            for each in self._cluster.masters.values()
+            for each in self._mirrors.cluster.masters.values()
         ]
         repair = state_document(self._reconcile, now_seconds=self._now_seconds())
         tls = self._certificates.document(views, now_seconds=self._now_seconds())
         return {
-            "cluster": self._cluster.name,
+            "cluster": self._mirrors.cluster.name,
             "master": self._certificates.master,
             "masters": masters,
             "nodes": nodes,
@@ -153,7 +154,7 @@ class ClusterStatus:
         }
 
     def _own(self) -> Agreed:
-        return parse_agreed(agreed_headers(self._map_digest, self._keys))
+        return parse_agreed(agreed_headers(self.map_digest(), self._keys))
 
     def _node(self, node: Node, view: NodeView) -> dict[str, Any]:
         if view.up and view.status is not None:
@@ -177,7 +178,9 @@ class ClusterStatus:
 
     def _volumes(self, views: Mapping[NodeId, NodeView]) -> list[dict[str, Any]]:
         readable = {
-            node.id for node in self._cluster.nodes.values() if self._port_health.is_up(node.read)
+            node.id
+            for node in self._mirrors.cluster.nodes.values()
+            if self._port_health.is_up(node.read)
         }
         return [
             {
@@ -185,17 +188,17 @@ class ClusterStatus:
                 "mirrors_readable": [node for node in volume.mirrors if node in readable],
                 **_volume_contents(volume, self._contents.of(volume.number)),
             }
-            for volume in self._cluster.volumes.values()
+            for volume in self._mirrors.cluster.volumes.values()
         ]
 
     def _agreed_by_process(self, workers: Mapping[str, str]) -> Iterable[tuple[Process, Agreed]]:
         """Yield the volume map and the keys that each process last reported."""
         ports = self._port_health
-        for node in self._cluster.nodes.values():
+        for node in self._mirrors.cluster.nodes.values():
             yield Process("node", node.id), ports.agreed(node.read)
-        for edge in self._cluster.edges.values():
+        for edge in self._mirrors.cluster.edges.values():
             yield Process("edge", edge.id), ports.agreed(edge.purge)
-        for master in self._cluster.masters.values():
+        for master in self._mirrors.cluster.masters.values():
             yield Process("master", master.id), ports.agreed(master.address)
         for name, digest in workers.items():
             yield Process("worker", name), Agreed(map=digest)
@@ -220,7 +223,7 @@ class ClusterStatus:
     def _waits(self) -> list[dict[str, Any]]:
         """Return what volumes wait for since the last fault, each with its volumes."""
         volumes_by_reason: dict[str, list[int]] = {}
-        for volume in self._cluster.volumes.values():
+        for volume in self._mirrors.cluster.volumes.values():
             if reason := self._settling.waits_for(volume):
                 volumes_by_reason.setdefault(reason, []).append(volume.number)
         return [

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -86,17 +86,17 @@ class EdgeReads:
     """The reads of all nginx edges. Varnish has counters of its own, which are not read here."""
 
     def __init__(
-        self,
-        edges: Iterable[Edge],
-        session: aiohttp.ClientSession,
-        *,
-        clock: Callable[[], float] = time.monotonic,
+        self, session: aiohttp.ClientSession, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._ports = {edge.id: edge.purge for edge in edges if edge.kind == "nginx"}
         self._session = session
         self._clock = clock
-        self._counts: dict[str, deque[Counts]] = {id_: deque() for id_ in self._ports}
+        self._ports: dict[str, Address] = {}
+        self._counts: defaultdict[str, deque[Counts]] = defaultdict(deque)
         self._due_at = 0.0
+
+    def follow(self, edges: Iterable[Edge]) -> None:
+        """Read the counters of these edges from now on."""
+        self._ports = {edge.id: edge.purge for edge in edges if edge.kind == "nginx"}
 
     def of(self, edge: str) -> Reads | None:
         """Return the reads of an edge in the last minutes, or None if they are unknown."""

@@ -32,8 +32,8 @@ class MasterMetrics:
         clients: Clients,
         audit: AuditLog,
         keys: KeySource,
-        map_digest: str = "",
         *,
+        map_digest: Callable[[], str] = str,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
         self._clients = PortMetrics({API_PORT: clients}, map_digest=map_digest)

@@ -43,16 +43,22 @@ class PortHealth:
         edges: Iterable[Edge] = (),
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
-        self.edge_reads = EdgeReads(edges, session)
+        self.edge_reads = EdgeReads(session)
         self._session = session
         self._now_seconds = now_seconds
-        self._up = dict.fromkeys(ports, False)
+        self._up: dict[Address, bool] = {}
         self._clock_differences: dict[Address, float | None] = {}
         self._agreed: dict[Address, Agreed] = {}
+        self.follow(ports, edges)
+
+    def follow(self, ports: Iterable[Address], edges: Iterable[Edge]) -> None:
+        """Check these ports from now on."""
+        self._up = {port: self._up.get(port, False) for port in ports}
+        self.edge_reads.follow(edges)
 
     def is_up(self, port: Address) -> bool:
         """Return True if the last health check of the port succeeded."""
-        return self._up[port]
+        return self._up.get(port, False)
 
     def agreed(self, port: Address) -> Agreed:
         """Return the volume map and the keys that the process of the port last reported."""
@@ -68,7 +74,7 @@ class PortHealth:
 
     async def poll(self) -> None:
         """Check all ports concurrently, and read the counters of edges if they are due."""
-        await asyncio.gather(self.edge_reads.poll(), *map(self._poll_one, self._up))
+        await asyncio.gather(self.edge_reads.poll(), *map(self._poll_one, tuple(self._up)))
 
     async def _poll_one(self, port: Address) -> None:
         sent_seconds = self._now_seconds()

@@ -10,8 +10,8 @@ from yarl import URL
 
 from permission_urls import ReadSigner
 from runtime.lag_free_timeout import lag_free_timeout
+from storagemaster.mirrors.mirrors import Mirrors
 from volumes.address import Address
-from volumes.cluster import Cluster
 from volumes.photo_path import Variant, render_path
 from volumes.sizes import size_classes
 
@@ -25,17 +25,17 @@ class ViewerResponses:
 
     def __init__(
         self,
-        cluster: Cluster,
+        mirrors: Mirrors,
         signer: ReadSigner,
         session: aiohttp.ClientSession,
         *,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
-        self._cluster = cluster
+        self._mirrors = mirrors
         self._signer = signer
         self._session = session
         self._now_seconds = now_seconds
-        self._classes = {k: str(v) for k, v in size_classes(cluster.sizes).items()}
+        self._classes = {k: str(v) for k, v in size_classes(mirrors.cluster.sizes).items()}
 
     async def of(self, variant: Variant) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the response of each mirror and of each edge, by id: `status` and `reason`.
@@ -50,10 +50,11 @@ class ViewerResponses:
             size_class=self._classes[variant.size],
             expiry_seconds=int(self._now_seconds()) + URL_SECONDS,
         )
-        mirrors = self._cluster.mirrors_of(variant.photo_version.volume)
+        cluster = self._mirrors.cluster
+        mirrors = cluster.mirrors_of(variant.photo_version.volume)
         return (
             await self._get_all({node.id: node.read for node in mirrors}, path),
-            await self._get_all({i: each.listen for i, each in self._cluster.edges.items()}, path),
+            await self._get_all({i: edge.listen for i, edge in cluster.edges.items()}, path),
         )
 
     async def _get_all(self, servers: Mapping[str, Address], path: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping
 
 from storagemaster.lifecycle.tombstone_delivery import Tombstone, TombstoneDelivery
+from storagemaster.mirrors.fleet import NodeView
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.strays import find_strays
 from storagenode.client import OnProgress
@@ -42,7 +43,7 @@ class FenceLifter:
         mirrors: Mirrors,
         tombstone_delivery: TombstoneDelivery,
     ) -> None:
-        self._cluster = mirrors.cluster
+        self._mirrors = mirrors
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
         self._tombstone_delivery = tombstone_delivery
@@ -55,7 +56,7 @@ class FenceLifter:
             for node, view in self._fleet.view().items()
             if view.up and view.status is not None
             for volume in view.status.fenced
-            if volume in self._cluster.volumes
+            if volume in self._mirrors.cluster.volumes
         ]
         # The status of a node may be a second old, and still list a fence that was lifted.
         self._lifted &= {(serial, volume) for _, volume, serial in fences}
@@ -74,10 +75,15 @@ class FenceLifter:
 
     async def _lift(self, node: NodeId, volume: VolumeId, serial: str, *, has_hints: bool) -> bool:
         """Return True if the fence of one volume on one node was lifted."""
-        strays = find_strays(self._cluster, self._fleet.view()).get(volume, [])
-        others = [other for other in self._cluster.volumes[volume].mirrors if other != node]
+        strays = find_strays(self._mirrors.cluster, self._fleet.view()).get(volume, [])
+        others = [other for other in self._mirrors.cluster.volumes[volume].mirrors if other != node]
         others += strays
         if not all(self._fleet.is_up(other) for other in others):
+            return False
+        # A mirror that does not follow the map takes deletes that this node never gets.
+        since = self._mirrors.cluster.volumes[volume].since
+        views = self._fleet.view()
+        if any(not follows(views[other], since) for other in others):
             return False
 
         async def note_progress() -> None:
@@ -156,8 +162,13 @@ class FenceLifter:
                 continue
             found |= {volume_of(hint.place.file) for hint in hints}
             if len(hints) == HINTS_PER_LIST_MAX:
-                return set(self._cluster.volumes)
+                return set(self._mirrors.cluster.volumes)
         return found
+
+
+def follows(view: NodeView, map_version: int) -> bool:
+    """Return True if a node follows a map of at least this version."""
+    return view.status is not None and view.status.map_version >= map_version
 
 
 def missed_tombstones(volume: VolumeId, own: set[str], theirs: set[str]) -> list[Tombstone]:

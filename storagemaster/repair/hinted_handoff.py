@@ -128,7 +128,7 @@ class HintedHandoff:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._cluster = mirrors.cluster
+        self._mirrors = mirrors
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
         self._purging = purging
@@ -172,7 +172,7 @@ class HintedHandoff:
     async def _purge_from(self, holder: NodeId) -> None:
         """Send the purges that one node holds for edges."""
         try:
-            for edge in self._cluster.edges:
+            for edge in self._mirrors.cluster.edges:
                 await self._purge(edge, holder)
         except NodeError as error:
             log.warning("pending purges on %s were not sent: %s", holder, error)
@@ -181,7 +181,7 @@ class HintedHandoff:
         """Send the purges that one node holds for an edge."""
         for entry in await self._nodes[holder].list_hints(NodeId(edge)):
             assert isinstance(entry.place.file, VersionTombstone), "a purge is held as a tombstone"
-            paths = all_variants(entry.place.file.photo_version, self._cluster.sizes)
+            paths = all_variants(entry.place.file.photo_version, self._mirrors.cluster.sizes)
             if not await self._purging.purge_late(edge, paths):
                 break
             await self._nodes[holder].remove_hint(entry.place)
@@ -238,7 +238,9 @@ class HintedHandoff:
         assert isinstance(original, Variant), "only originals conflict"
         volume, photo = original.photo_version.volume, original.photo_version.photo
         cold_tier = self._fleet.cold_tier_of(volume)
-        mirrors = cold_tier.cold_nodes if cold_tier else self._cluster.volumes[volume].mirrors
+        mirrors = (
+            cold_tier.cold_nodes if cold_tier else self._mirrors.cluster.volumes[volume].mirrors
+        )
         found = set()
         try:
             for node in mirrors:
@@ -337,7 +339,7 @@ class HintedHandoff:
                 source=self._nodes[hint.mirror].url,
                 source_place=pull.place,
             )
-            for mirror in self._cluster.volumes[file.photo_version.volume].mirrors:
+            for mirror in self._mirrors.cluster.volumes[file.photo_version.volume].mirrors:
                 if mirror != hint.mirror:
                     await self._nodes[mirror].pull(back, timeout_seconds=seconds)
 

@@ -90,7 +90,7 @@ class Reconciler:
         now_seconds: Callable[[], float],
         shuffle: Callable[[list[VolumeId]], None] = random.shuffle,
     ) -> None:
-        self._cluster = mirrors.cluster
+        self._mirrors = mirrors
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
         self.comparison = VolumeComparison(mirrors)
@@ -111,17 +111,17 @@ class Reconciler:
     @property
     def pause_seconds(self) -> float:
         """The pause between two passes, so that all volumes take one cycle."""
-        return CYCLE_SECONDS * self._volumes_per_pass / len(self._cluster.volumes)
+        return CYCLE_SECONDS * self._volumes_per_pass / len(self._mirrors.cluster.volumes)
 
     @property
     def _volumes_per_pass(self) -> int:
-        return math.ceil(len(self._cluster.volumes) / PASSES_PER_CYCLE)
+        return math.ceil(len(self._mirrors.cluster.volumes) / PASSES_PER_CYCLE)
 
     async def reconcile_next(self) -> None:
         """Compare the next volumes and repair them; first all volumes that a fault has touched."""
         if not self._waiting:
             # Each storagemaster uses its own order, so that they share the work.
-            self._waiting = list(self._cluster.volumes)
+            self._waiting = list(self._mirrors.cluster.volumes)
             self._shuffle(self._waiting)
         if touched := self._touched():
             await self._reconcile_some(touched)
@@ -157,7 +157,7 @@ class Reconciler:
             self.forget_failures(volume)
             self.conflicts.pop(volume, None)
             self._left.forget(volume)
-            self._settling.record_comparison(self._cluster.volumes[volume], begun=begun)
+            self._settling.record_comparison(self._mirrors.cluster.volumes[volume], begun=begun)
         unequal = []
         for volume in volumes:
             if volume not in equal:
@@ -183,7 +183,7 @@ class Reconciler:
         self._seen_fault = last_fault
         touched = [
             number
-            for number, volume in self._cluster.volumes.items()
+            for number, volume in self._mirrors.cluster.volumes.items()
             if all(map(self._fleet.is_up, volume.mirrors))
             and self._settling.needs_comparison(volume)
         ]
@@ -220,7 +220,7 @@ class Reconciler:
             self.forget_failures(volume, keep={*planned_again, *report.failed})
         self.conflicts[volume] = tuple(unsettled)
         self._settling.record_comparison(
-            self._cluster.volumes[volume],
+            self._mirrors.cluster.volumes[volume],
             begun=begun,
             unreachable=unreachable,
             failed_steps=len(report.failed) or unfinished,
@@ -350,7 +350,7 @@ class Reconciler:
             raise SourceUnreachable(
                 f"cannot search for the digest: {', '.join(down)} may have a copy and is down"
             )
-        mirrors = self._cluster.volumes[volume_of(file)].mirrors
+        mirrors = self._mirrors.cluster.volumes[volume_of(file)].mirrors
         mirror_clients = {node: self._nodes[node] for node in mirrors}
         holders = [
             self._nodes[node] for node, view in views.items() if view.status and view.status.hints

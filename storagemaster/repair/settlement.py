@@ -131,7 +131,7 @@ class Settlements:
             Corrupt: A hint does not have its digest, so it must not count as a copy.
         """
         found = []
-        for node, client in self._nodes.items():
+        for node, client in list(self._nodes.items()):
             for hint in await client.list_photo_hints(photo_version.volume, photo_version.photo):
                 for file in originals_in([hint.place.file]):
                     if file.photo_version == photo_version and hint.digest:

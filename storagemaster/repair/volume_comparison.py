@@ -26,7 +26,7 @@ class VolumeComparison:
     """The digests of volumes on their mirrors, and what was reported with them."""
 
     def __init__(self, mirrors: Mirrors) -> None:
-        self._cluster = mirrors.cluster
+        self._mirrors = mirrors
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
         self.contents = KnownContents()
@@ -38,7 +38,7 @@ class VolumeComparison:
         """
         by_node: dict[NodeId, list[VolumeId]] = {}
         for volume in volumes:
-            for node in self._cluster.volumes[volume].mirrors:
+            for node in self._mirrors.cluster.volumes[volume].mirrors:
                 if self._fleet.is_up(node):
                     by_node.setdefault(node, []).append(volume)
         found = await asyncio.gather(*(self._summaries(*each) for each in by_node.items()))
@@ -70,7 +70,7 @@ class VolumeComparison:
     ) -> bool:
         if self._fleet.cold_tier_of(volume) is not None:
             return False
-        mirrors = self._cluster.volumes[volume].mirrors
+        mirrors = self._mirrors.cluster.volumes[volume].mirrors
         summaries = [reported.get(node, {}).get(volume) for node in mirrors]
         return None not in summaries and len({each.digest for each in summaries if each}) == 1
 

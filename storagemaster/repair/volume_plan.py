@@ -36,7 +36,7 @@ class VolumePlanner:
     """Plans of volumes, from the listings of their mirrors."""
 
     def __init__(self, mirrors: Mirrors, comparison: VolumeComparison) -> None:
-        self._cluster = mirrors.cluster
+        self._mirrors = mirrors
         self._fleet = mirrors.fleet
         self._comparison = comparison
 
@@ -92,7 +92,7 @@ class VolumePlanner:
     async def _unequal_shards(
         self, volume: VolumeId, cold_tier: ColdTier | None
     ) -> tuple[list[str], list[NodeId]]:
-        mirrors = self._cluster.volumes[volume].mirrors
+        mirrors = self._mirrors.cluster.volumes[volume].mirrors
         shards, known = await self._comparison.unequal_shards(volume, mirrors, cold_tier)
         return sorted(shards), known
 
@@ -108,7 +108,7 @@ class VolumePlanner:
             return {}
         listed = await self._comparison.list_shards(volume, shards, known)
         known[:] = listed
-        complete = len(known) == len(self._cluster.volumes[volume].mirrors)
+        complete = len(known) == len(self._mirrors.cluster.volumes[volume].mirrors)
         return {
             shard: plan_shard(
                 volume,
@@ -133,7 +133,7 @@ class VolumePlanner:
             tuple(step for plan in plans for step in plan.steps),
             tuple(conflict for plan in plans for conflict in plan.conflicts),
         )
-        mirrors = self._cluster.volumes[volume].mirrors
+        mirrors = self._mirrors.cluster.volumes[volume].mirrors
         unreachable = tuple(node for node in mirrors if node not in known)
         return VolumePlan(volume, joined, unreachable, shards, shards_left)
 

@@ -43,7 +43,6 @@ class Tiering:
 
     def __init__(self, mirrors: Mirrors) -> None:
         self._mirrors = mirrors
-        self._cluster = mirrors.cluster
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
 
@@ -180,10 +179,12 @@ class Tiering:
             raise Unavailable(f"{node} did not record the cold tier: {error}; try again") from error
 
     def _cold_tier_on(self, volume: Volume, cold_nodes: Sequence[NodeId]) -> ColdTier:
-        cold_tier = ColdTier(sizes=cold_sizes(self._cluster.sizes), cold_nodes=tuple(cold_nodes))
+        cold_tier = ColdTier(
+            sizes=cold_sizes(self._mirrors.cluster.sizes), cold_nodes=tuple(cold_nodes)
+        )
         if not cold_nodes:
             raise BadArgument("missing cold nodes: pass at least one, as in ?to=cold-1")
-        reason = refusal_reason(self._cluster, volume, cold_tier)
+        reason = refusal_reason(self._mirrors.cluster, volume, cold_tier)
         found = self._fleet.cold_tier_of(volume.number)
         if not reason and found is not None and found != cold_tier:
             reason = (

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from permission_urls import DEFAULT_APPLICATION, VolumeRanges
 from runtime.crashpoint import crashpoint
@@ -95,8 +95,7 @@ class Uploads:
         randomness: random.Random | None = None,
     ) -> None:
         self._mirrors = mirrors
-        self._cluster = mirrors.cluster
-        self._weighted_volumes = lru_cache(VOLUME_SETS_MAX)(partial(WeightedVolumes, mirrors))
+        self._weighted_volumes = lru_cache(VOLUME_SETS_MAX)(self._weighed_of_map)
         self._mirroring = mirroring
         self._earlier = EarlierUploads(mirrors)
         self._urls = urls
@@ -114,8 +113,8 @@ class Uploads:
         Raises:
             MasterError: Nothing was acknowledged; the subclass states the reason.
         """
-        ext = await incoming.sniff(pixels_max=self._cluster.limits.pixels_max)
-        strict = request.strict or self._cluster.strict
+        ext = await incoming.sniff(pixels_max=self._mirrors.cluster.limits.pixels_max)
+        strict = request.strict or self._mirrors.cluster.strict
         reserved = await self.reserve(request)
         crashpoint("id_minted")
         original = Variant(reserved.photo_version, ORIGINAL_LETTER, ext)
@@ -147,7 +146,7 @@ class Uploads:
     ) -> AsyncIterator[BodyToStore]:
         """Yield the body as it is stored: as received, or without positions."""
         stored = reserved.stored_digest
-        if self._cluster.variant_formats.strip_original == "none":
+        if self._mirrors.cluster.variant_formats.strip_original == "none":
             yield BodyToStore(incoming.body(stored_digest=stored), incoming.digest)
             return
         async with without_positions(incoming.body()) as body:
@@ -189,7 +188,7 @@ class Uploads:
         Raises:
             MasterError: The photo cannot be stored now, or the key was used before.
         """
-        strict = request.strict or self._cluster.strict
+        strict = request.strict or self._mirrors.cluster.strict
         if request.idempotency_key is not None:
             return await self._reserve_key(request, request.idempotency_key, strict=strict)
         now = self._now_seconds()
@@ -200,7 +199,7 @@ class Uploads:
         if request.volume is not None:
             placed = self._place_in(self._mirrors.volume(request.volume), strict=strict)
         else:
-            volumes = self._weighted_volumes(request.own_volumes)
+            volumes = self._weighted_volumes(self._mirrors.cluster.map_version, request.own_volumes)
             placed = volumes.place(self._rng.random, strict=strict)
         return Reservation(photo, version, _require_placement(placed), int(now))
 
@@ -247,8 +246,13 @@ class Uploads:
             if earlier is not None and earlier.digest != sha256:
                 raise IdempotencyKeyReused
 
+    def _weighed_of_map(self, _map_version: int, ranges: VolumeRanges | None) -> WeightedVolumes:
+        return WeightedVolumes(self._mirrors, ranges)
+
     def _place_in(self, volume: Volume, *, strict: bool) -> Placement | NoPlacement:
-        return place_photo(self._cluster, self._mirrors.fleet.view(), [volume], strict=strict)
+        return place_photo(
+            self._mirrors.cluster, self._mirrors.fleet.view(), [volume], strict=strict
+        )
 
     def receipt(
         self, photo_version: PhotoVersion, sniffed: Sniffed, copies: Copies, grant: UrlGrant
@@ -267,7 +271,7 @@ class Uploads:
             stored_width=stored_width,
             stored_height=stored_height,
             durability=copies.durability,
-            copies=copies_of(self._cluster, copies),
+            copies=copies_of(self._mirrors.cluster, copies),
             pending_mirrors=copies.pending_mirrors,
             urls=self._urls.all_sizes(
                 photo_version,

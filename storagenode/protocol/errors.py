@@ -6,6 +6,7 @@ NodeError
 │   ├── Gone                 a tombstone covers the file
 │   ├── Conflict             the name holds other bytes
 │   ├── NotAMirror           this node is not a mirror of the volume
+│   ├── OldMap               the volume has other mirrors in a newer map
 │   ├── DigestMismatch       the received bytes are not the signed bytes
 │   ├── BadRequest           the request does not follow this protocol
 │   └── InvalidSignature     no machine of this cluster signed the request for this one
@@ -43,6 +44,10 @@ class Conflict(RequestRefused):
 
 class NotAMirror(RequestRefused):
     """The node has no marker of this volume, so it is not a mirror of it."""
+
+
+class OldMap(RequestRefused):
+    """The sender found the mirrors by an older map than the one in force."""
 
 
 class DigestMismatch(RequestRefused):
@@ -100,6 +105,7 @@ ERRORS_ON_THE_WIRE: dict[type[NodeError], tuple[str, int]] = {
     NotFound: ("not-found", 404),
     Conflict: ("conflict", 409),
     NotAMirror: ("not-a-mirror", 409),
+    OldMap: ("old-map", 409),
     Gone: ("gone", 410),
     DigestMismatch: ("digest-mismatch", 422),
     NodeError: ("node-error", 500),

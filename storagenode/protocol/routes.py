@@ -25,6 +25,8 @@ PARTIAL_READ_BYTES_MAX = 1024 * 1024
 AUDIT_BYTES_MAX = 256 * 1024
 AUDIT_READ_BYTES_MAX = 1024 * 1024
 BUNDLE_BYTES_MAX = 128 * 1024 * 1024
+# 65,535 volumes with mirrors of their own.
+MAP_BYTES_MAX = 16 * 1024 * 1024
 
 
 class Signed(Enum):
@@ -76,6 +78,7 @@ class Route:
         mtime_seconds: int | None = None,
         digest: str | None = None,
         proof: str | None = None,
+        map_version: int | None = None,
     ) -> Target:
         """Return the target for the file at a place."""
         query = {
@@ -83,6 +86,7 @@ class Route:
             "mtime": mtime_seconds,
             "sha256": digest,
             "proof": proof,
+            "map": map_version,
         }
         return self.target(query, path=render_path(place.file))
 
@@ -113,7 +117,6 @@ INFOS = Route("POST", "/infos", body_bytes_max=LIST_BYTES_MAX)
 FIND = Route("GET", "/find/{photo}")
 RECENT = Route("GET", "/recent")
 
-CREATE_VOLUME = Route("PUT", "/volumes/{volume}")
 SET_COLD_TIER = Route("PUT", "/volumes/{volume}/cold-tier", body_bytes_max=LIST_BYTES_MAX)
 VOLUME_SUMMARIES = Route("POST", "/volumes/summaries", body_bytes_max=LIST_BYTES_MAX)
 UNFINISHED_PHOTOS = Route("POST", "/volumes/unfinished", body_bytes_max=LIST_BYTES_MAX)
@@ -141,6 +144,9 @@ REMOVE_PARTIAL = Route("DELETE", "/partials/{partial}")
 LIST_AUDIT = Route("GET", "/audit")
 READ_AUDIT = Route("GET", "/audit/{file}")
 APPEND_AUDIT = Route("POST", "/audit/{file}", body_bytes_max=AUDIT_BYTES_MAX)
+
+KEEP_MAP = Route("PUT", "/maps/{kind}/{version}", body_bytes_max=MAP_BYTES_MAX)
+READ_MAP = Route("GET", "/maps/{kind}/{version}")
 
 SCRUB_PROGRESS = Route("GET", "/scrub")
 REQUEST_SCRUB = Route("POST", "/scrub")

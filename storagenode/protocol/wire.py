@@ -22,7 +22,9 @@ from storagenode.protocol.framing import parse_frame, render_frame
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from volumes.cluster import NAME_PATTERN, NodeId
 from volumes.cold_tier import SizeFilter
-from volumes.json_text import parse_json
+from volumes.json_text import parse_json, parse_whole_number
+from volumes.map.volume_map import MapId
+from volumes.map.votes import MapReport
 from volumes.photo_path import PhotoFile, parse_path, render_path
 
 SIGNATURE_HEADER = "Glassplate-Signature"
@@ -87,6 +89,21 @@ class NodeStatus:
     fsync_counts: tuple[int, ...] = ()
     """Number of fsyncs since the start by duration: one for each of `FSYNC_BOUNDS_SECONDS`, and one
     above. Empty for a bucket."""
+    map_version: int = 1
+    """The volume map that the node follows."""
+    map_digest: str = ""
+    vote_version: int = 0
+    """The newest map that the node votes for, or 0."""
+    vote_digest: str = ""
+
+    @property
+    def maps(self) -> MapReport:
+        """The maps that the node reports."""
+        has_vote = self.vote_version > 0
+        return MapReport(
+            in_force=MapId(version=self.map_version, digest=self.map_digest),
+            vote=MapId(version=self.vote_version, digest=self.vote_digest) if has_vote else None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +140,21 @@ def parse_query(query: str) -> tuple[NodeId | None, int]:
     if not _SECONDS.fullmatch(mtime):
         raise errors.BadRequest(f"invalid mtime {mtime!r}: must be a time in whole seconds")
     return _parse_hint_for(fields.get("hint_for", "")), int(mtime)
+
+
+def parse_map_version(query: Mapping[str, str]) -> int | None:
+    """Return the version of the map that gave a sender the mirrors, or None without one.
+
+    Raises:
+        BadRequest: It is not a whole number.
+    """
+    version = query.get("map")
+    if version is None:
+        return None
+    try:
+        return parse_whole_number(version)
+    except ValueError as error:
+        raise errors.BadRequest(f"invalid version of a map: {error}") from error
 
 
 def render_size_filter(sizes: SizeFilter | None) -> dict[str, str]:

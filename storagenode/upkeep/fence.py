@@ -46,7 +46,20 @@ class Fence:
         self._falls_after_seconds = falls_after_seconds
         self._clock = clock
         self._ticked_at = clock()
+        self._fenced: set[VolumeId] = set()
         self._raise()
+
+    def follow(self, volumes: Iterable[VolumeId]) -> None:
+        """Guard these volumes from now on. A new one is fenced; a lost one is never served."""
+        self.tick()
+        followed = frozenset(volumes)
+        if added := followed - self._volumes:
+            # Tombstones that are being collected were not collected for the new volumes.
+            self.serial = secrets.token_hex(8)
+            self._progress_at = self._ticked_at
+        self._volumes = followed
+        self._fenced = (self._fenced & followed) | added
+        self._lifted &= followed
 
     @property
     def fenced_volumes(self) -> tuple[VolumeId, ...]:

@@ -1,6 +1,6 @@
 """Metrics of a node for Prometheus."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -35,7 +35,7 @@ class NodeMetrics:
         partials: Partials | None,
         upkeep: Upkeep,
         *,
-        map_digest: str,
+        map_digest: Callable[[], str],
     ) -> None:
         self._ports = PortMetrics(ports, map_digest=map_digest)
         self._store = store if isinstance(store, DiskStore) else None

@@ -32,6 +32,7 @@ from storagenode.store import Store
 from storagenode.streaming import stream
 from storagenode.taken_names import refuse_tombstone
 from storagenode.upkeep.fence import Fence
+from storagenode.upkeep.node_maps import NodeMaps
 from storagenode.upkeep.recent_photos import RecentPhotos
 from storagenode.upkeep.upkeep import Upkeep
 from storagenode.write_port.audit_api import AuditApi
@@ -39,6 +40,7 @@ from storagenode.write_port.batch_lookup import lookup_digests, lookup_infos
 from storagenode.write_port.erase_api import EraseApi
 from storagenode.write_port.error_middleware import error_middleware
 from storagenode.write_port.hints_age import HintsAge
+from storagenode.write_port.map_api import MapApi
 from storagenode.write_port.metrics import CONTENT_TYPE, NodeMetrics, fsync_counts
 from storagenode.write_port.partial_api import PartialApi
 from storagenode.write_port.plain_writes import PlainWrites
@@ -57,6 +59,7 @@ from volumes.photo_path import (
     parse_volume,
     render_path,
     render_stem,
+    volume_of,
 )
 
 
@@ -77,6 +80,7 @@ class WriteApi:
         partials: Partials | None,
         audit_files: AuditFiles | None,
         recent: RecentPhotos,
+        maps: NodeMaps,
         boot: str,
         certificate: Certificate | None = None,
         abort_responses: Callable[[str], object],
@@ -103,6 +107,7 @@ class WriteApi:
         self._tiering = TieringApi(store, NodeId(marker.id), self._threads)
         self._partials = PartialApi(partials, self._receiver, self._threads, self._trailer_check)
         self._audit = AuditApi(audit_files, self._threads)
+        self._maps = maps
 
     def application(self) -> web.Application:
         """Return an aiohttp application with a handler for every route of the table."""
@@ -122,7 +127,6 @@ class WriteApi:
             routes.LIST_HINTS: self.list_hints,
             routes.DIGESTS: self.digests,
             routes.INFOS: self.send_infos,
-            routes.CREATE_VOLUME: self.create_volume,
             routes.FIND: self.find,
             routes.LIST_TRASH: self.list_trashed,
             routes.GET_TRASHED: self.send_trashed,
@@ -133,6 +137,7 @@ class WriteApi:
             **self._partials.handlers(),
             **self._audit.handlers(),
             **EraseApi(self._store, self._threads).handlers(),
+            **MapApi(self._maps, self._threads).handlers(),
             **RecentApi(self._store, self._recent, self._threads).handlers(),
         }
         application = web.Application(middlewares=[error_middleware])
@@ -174,8 +179,7 @@ class WriteApi:
 
     async def metrics(self, _: web.Request, __: bytes) -> web.Response:
         """Return the node's metrics for Prometheus."""
-        status = await self._status()
-        body = await asyncio.to_thread(self._metrics.render, status)
+        body = await asyncio.to_thread(self._metrics.render, await self._status())
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
     async def _status(self) -> wire.NodeStatus:
@@ -206,6 +210,7 @@ class WriteApi:
             hints=hints,
             hints_age_seconds=self._hints_age.seconds(hints, self._now_seconds()),
             cold_tiers={str(v): render_cold_tier(tier) for v, tier in store.cold_tiers.items()},
+            **self._maps.status_fields(),
             **fences,
             certificate_expiry_seconds=int(expiry_seconds),
         )
@@ -279,6 +284,7 @@ class WriteApi:
         place, mtime = _place(request)
         if not place.path.endswith(".gone"):
             raise BadRequest(f"{place} is not a tombstone")
+        self._maps.refuse_outdated(volume_of(place.file), wire.parse_map_version(request.query))
         try:
             proof = request.query.get("proof", "")
             published = await self._threads.run(
@@ -334,12 +340,6 @@ class WriteApi:
     async def send_infos(self, _: web.Request, body: bytes) -> web.Response:
         """Send the requested infos that are on this node and sound, as one bundle."""
         return web.Response(body=await self._threads.run(lookup_infos, self._store, body))
-
-    async def create_volume(self, request: web.Request, _: bytes) -> web.Response:
-        """Make this node a mirror of a volume."""
-        volume = parse_volume(request.match_info["volume"])
-        await self._threads.run(self._store.create_volume, volume)
-        return web.json_response({})
 
     async def find(self, request: web.Request, _: bytes) -> web.Response:
         """Return every path of a photo on this node."""

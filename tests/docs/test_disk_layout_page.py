@@ -10,6 +10,7 @@ import pytest
 
 from storagenode.disk.audit_files import AuditFiles
 from storagenode.disk.filesystem import DIGEST_XATTR, DiskFileSystem
+from storagenode.disk.map_files import MapFiles
 from storagenode.disk.marker import NodeMarker, mark_root, render_marker
 from storagenode.disk.store import DiskStore
 from storagenode.partials.partials import Partials
@@ -17,6 +18,7 @@ from storagenode.protocol.audit_log import AUDIT, parse_audit_file
 from storagenode.protocol.errors import Gone
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import HINTS, TRASH, Place
+from storagenode.protocol.maps import MAPS, parse_map_name
 from storagenode.protocol.partials import PARTIALS, parse_partial
 from storagenode.upkeep.recent_photos import RecentPhotos
 from tests.docs.pages import blocks, codes, read_page, section, table
@@ -53,7 +55,14 @@ NODE = Node(
     store="unused",
     uuid=SECRET_UUID,
 )
-MARKERS = {".volume", ".cold-tier", ".summaries", ".scrub"}
+MARKERS = {
+    ".volume",
+    ".cold-tier",
+    ".summaries",
+    ".scrub",
+    "00000043.vote.toml",
+    "00000043.in-force.toml",
+}
 COLD_TIER = ColdTier(sizes="hko", cold_nodes=(NodeId("cold-1"),))
 
 
@@ -141,6 +150,9 @@ def _root(tmp_path_factory):
             put(store, place_of(photo_path))
     put_partial(store)
     for each in drawn_files():
+        if each.startswith(MAPS):
+            kind, version = parse_map_name(each.rpartition("/")[2])
+            MapFiles(store, now_seconds=lambda: NOW).keep(kind, version, b"version = 43\n")
         if each.startswith(AUDIT):
             name = each.rpartition("/")[2].removesuffix(".jsonl")
             AuditFiles(store).append(parse_audit_file(name), b"{}\n")
@@ -224,7 +236,7 @@ def test_the_attributes_of_files(root):
             ".recent": "in `.recent/`",
         }.get(
             each.split("/")[0],
-            "`.volume`, `.cold-tier`, `.summaries`, `.scrub`"
+            "`.volume`, `.cold-tier`, `.summaries`, `.scrub`, in `.maps/`"
             if path.name in MARKERS
             else "photo file, also in `.hints/`, `.trash/`, and `.quarantine/`",
         )

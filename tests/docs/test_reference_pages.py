@@ -102,7 +102,7 @@ def node_metrics(clients):
             upkeep=SimpleNamespace(
                 scrub_document=lambda: asdict(ScrubProgress()), unverified_seconds=float
             ),
-            map_digest="",
+            map_digest=str,
         )
         text = metrics.render(NODE_STATUS)
         file_system.close_root()

@@ -62,8 +62,8 @@ async def test_a_node_that_lost_a_volume_serves_nothing_of_it(cluster, change_mi
     await change_mirrors("east-1", "west-2")
     master = await cluster.another_master()
     assert (await statuses(cluster, path))["west-1"] == 503
-    (alert,) = [alert for alert in await alerts_of(master) if "cluster.toml" in alert]
-    assert "node west-1 holds volumes that cluster.toml does not give it (1)" in alert
+    (alert,) = [alert for alert in await alerts_of(master) if "volume map" in alert]
+    assert "node west-1 holds volumes that the volume map does not give it (1)" in alert
     assert (await master.request("GET", "/repairs/1")).document["strays"] == ["west-1"]
     await master.reconcile.reconcile(1)
     await master.fence_lifter.lift_fences()
@@ -82,8 +82,8 @@ async def test_a_node_with_an_old_map_is_an_alert(cluster):
     config = {**volumes, 1: dataclasses.replace(volumes[1], mirrors=("east-1", "west-1", "west-2"))}
     cluster._small._options["volumes"] = config
     master = await cluster.another_master()
-    (alert,) = [alert for alert in await alerts_of(master) if "cluster.toml" in alert]
-    assert "node west-2 does not hold volumes that cluster.toml gives it (1)" in alert
+    (alert,) = [alert for alert in await alerts_of(master) if "volume map" in alert]
+    assert "node west-2 does not hold volumes that the volume map gives it (1)" in alert
     assert (await statuses(cluster, path))["west-2"] == 503
     plan = (await master.request("GET", "/repairs/1")).document
     assert (plan["equal"], plan["unreachable"]) == (False, ["west-2"])

@@ -19,6 +19,7 @@ from storagenode.protocol.files import (
     VolumeSummary,
 )
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
+from storagenode.protocol.maps import MapKind
 from storagenode.protocol.partials import Partial
 from storagenode.protocol.wire import HINTS_PER_LIST_MAX, NodeStatus, Pull, render_trailer
 from storagenode.transport.proven_tombstones import ProvenTombstones
@@ -30,7 +31,7 @@ from tests.simulation.simulated_node import SimulatedNode
 from volumes.cluster import NodeId
 from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PhotoId
-from volumes.photo_path import Info, PhotoFile, PhotoVersion, VolumeId
+from volumes.photo_path import Info, PhotoFile, PhotoVersion, VolumeId, volume_of
 from volumes.photo_shapes import ShapeRule
 
 STORE_CALLS = frozenset(
@@ -176,17 +177,30 @@ class NodeLink:
         )
 
     async def write_tombstone(
-        self, place: Place, *, mtime_seconds: int, timeout_seconds: float = CALL_SECONDS
+        self,
+        place: Place,
+        *,
+        mtime_seconds: int,
+        map_version: int | None = None,
+        timeout_seconds: float = CALL_SECONDS,
     ) -> None:
         """Write a tombstone."""
-        await self._request(
-            lambda: self._node.store.write_tombstone(
-                place,
-                mtime_seconds=mtime_seconds,
-                proof=self._proven.sign(place),
-            ),
-            timeout_seconds,
-        )
+
+        def write() -> object:
+            self._node.maps.refuse_outdated(volume_of(place.file), map_version)
+            return self._node.store.write_tombstone(
+                place, mtime_seconds=mtime_seconds, proof=self._proven.sign(place)
+            )
+
+        await self._request(write, timeout_seconds)
+
+    async def keep_map(self, kind: MapKind, version: int, signed: bytes) -> None:
+        """Make the node vote for a map, or follow a map in force."""
+        await self._request(lambda: self._node.maps.keep(kind, version, signed))
+
+    async def read_map(self, kind: MapKind, version: int) -> bytes:
+        """Return a signed map that the node keeps."""
+        return await self._request(lambda: self._node.maps.read(kind, version))
 
     async def fetch(self, place: Place, *, timeout_seconds: float = CALL_SECONDS) -> FetchedFile:
         """Return a file, and verify its digest."""

@@ -22,6 +22,8 @@ from storagemaster.lifecycle.relinking import Relinking
 from storagemaster.lifecycle.revokes import Revokes
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.lifecycle.undeletes import Undeletes
+from storagemaster.maps.following import MapFollowing
+from storagemaster.maps.proposing import MapProposing
 from storagemaster.mirrors.fleet import Fleet
 from storagemaster.mirrors.mirroring import Mirroring
 from storagemaster.mirrors.mirrors import Mirrors
@@ -44,6 +46,8 @@ from tests.simulation.fake_services import ForgetfulQueue
 from tests.simulation.network import Machine
 from tests.simulation.sparse_shards import RandomInFewShards
 from volumes.cluster import Cluster, Colo, NodeId
+from volumes.map.map_text import parse_map
+from volumes.map.volume_map import with_map
 
 _Result = TypeVar("_Result")
 
@@ -52,6 +56,11 @@ POLL_SECONDS = 1.0
 HINTS_SECONDS = 1.0
 RECONCILE_SECONDS = 0.6
 SWEEP_SECONDS = 2.0
+MAP_PASS_SECONDS = 0.5
+
+
+def _ignore(_: Cluster) -> None:
+    """Do nothing: every machine of a history is known from its start."""
 
 
 class SimulatedMaster(Machine):
@@ -83,10 +92,11 @@ class SimulatedMaster(Machine):
         self._queue: Any = queue
         self._edge_session = edge_session(self)
         self._report = report
+        self._saved_map: str | None = None
 
     def start(self) -> None:
-        """Start the process with its background tasks."""
-        cluster, nodes = self._cluster, self._nodes
+        """Start the process with its background tasks, by the map that its machine has."""
+        cluster, nodes = self._saved_cluster(), self._nodes
         secret = self._keys.idempotency_secret
         fleet = Fleet(nodes)
         mirrors = Mirrors(cluster, nodes, fleet, self.colo, self._share())
@@ -97,7 +107,7 @@ class SimulatedMaster(Machine):
         cache, events = InfoCache((), self._keys, confirmed_seconds=0), Events(str(self.boot))
         self.reads = PhotoReader(mirrors)
         photos = Photos(self.reads, urls, cache, self._queue)
-        deletes = Deletes(
+        self.deletes = deletes = Deletes(
             mirrors,
             self.reads,
             mirroring,
@@ -107,7 +117,6 @@ class SimulatedMaster(Machine):
             events,
             now_seconds=self._now_seconds,
         )
-        self.deletes = deletes
         boot = f"{self.boot:x}"
         self.audit = AuditLog(mirrors, master=self.name, boot=boot, now_seconds=self._now_seconds)
         self._repeat(self.audit.store, AUDIT_PASS_SECONDS)
@@ -118,7 +127,7 @@ class SimulatedMaster(Machine):
             urls,
             self._queue,
             events,
-            KeyedPhotos(cluster, secret=secret),
+            KeyedPhotos(mirrors, secret=secret),
             now_seconds=self._now_seconds,
             randomness=RandomInFewShards(self._random.random()),
         )
@@ -145,6 +154,7 @@ class SimulatedMaster(Machine):
         self.fleet = fleet
         self.is_up = True
         self._repeat(fleet.poll, POLL_SECONDS, unthrottled=True)
+        self._follow_map(mirrors)
         clock = asyncio.get_running_loop().time
         handoff = HintedHandoff(mirrors, purging, tombstone_delivery, clock=clock)
         self._repeat(handoff.deliver_all, HINTS_SECONDS)
@@ -154,6 +164,20 @@ class SimulatedMaster(Machine):
         sweep = Sweep(mirrors, self._queue, self.settling)
         self._repeat(sweep.sweep_all, SWEEP_SECONDS)
         self._repeat(sweep.sweep_touched, TOUCHED_PASS_SECONDS)
+
+    def _saved_cluster(self) -> Cluster:
+        if self._saved_map is None:
+            return self._cluster
+        return with_map(self._cluster, parse_map(self._saved_map))
+
+    def _follow_map(self, mirrors: Mirrors) -> None:
+        following = MapFollowing(mirrors, self._keys, _ignore, _ignore)
+        following.save = self._save_map
+        self.proposing = MapProposing(mirrors, following, self._keys)
+        self._repeat(following.follow, MAP_PASS_SECONDS)
+
+    def _save_map(self, signed: str) -> None:
+        self._saved_map = signed
 
     def _resumable_uploads(self, mirrors: Mirrors, mirroring: Mirroring) -> ResumableUploads:
         return ResumableUploads(

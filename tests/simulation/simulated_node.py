@@ -11,6 +11,7 @@ from aiohttp import web
 from permission_urls import InternalVerifier, KeyRing, TombstoneProofs, Verifier
 from storagenode.disk.audit_files import AuditFiles
 from storagenode.disk.lifecycle.trash import trashed_files
+from storagenode.disk.map_files import MapFiles
 from storagenode.disk.marker import NodeMarker
 from storagenode.disk.reading import open_file
 from storagenode.disk.store import DiskStore
@@ -26,6 +27,7 @@ from storagenode.protocol.wire import Pull
 from storagenode.read_port.buffered_response import BufferedResponse
 from storagenode.read_port.read_api import ReadApi
 from storagenode.upkeep.fence import TICK_SECONDS, Fence
+from storagenode.upkeep.node_maps import NodeMaps, follow_map
 from storagenode.upkeep.recent_photos import RecentPhotos
 from storagenode.write_port.pulling import Puller
 from storagenode.write_port.receiving import Receiver
@@ -98,8 +100,7 @@ class SimulatedNode(Machine):
             now_seconds=self._now_seconds,
         )
         self.audit_files = AuditFiles(self.store)
-        for volume in self._cluster.volumes_on(self.node.id):
-            self.store.create_volume(volume)
+        self.maps = NodeMaps(self._cluster, self.node.id, MapFiles(self.store), self.keys)
         clock = asyncio.get_running_loop().time
         self.receiver = Receiver(self.store, self.threads)  # type: ignore[arg-type]
         self.puller = Puller(
@@ -108,7 +109,8 @@ class SimulatedNode(Machine):
             lambda source, _: self._client_of(self, source),
             self.threads,  # type: ignore[arg-type]
         )
-        self.fence = Fence(self.store.volumes, falls_after_seconds=FENCE_SECONDS, clock=clock)
+        self.fence = Fence((), falls_after_seconds=FENCE_SECONDS, clock=clock)
+        follow_map(self.store, self.fence, self.maps)
         self.partials = Partials(self.store, now_seconds=self._now_seconds)
         marker = NodeMarker(uuid=self.node.id, id=self.node.id, colo=self.node.colo)
         api = WriteApi(
@@ -123,6 +125,7 @@ class SimulatedNode(Machine):
             partials=self.partials,
             audit_files=self.audit_files,
             recent=RecentPhotos(None),
+            maps=self.maps,
             abort_responses=lambda _: 0,
             metrics=None,  # type: ignore[arg-type]
             boot=str(self.boot),

@@ -20,6 +20,7 @@ from storagemaster.client import MasterClient
 from storagemaster.console.stream import StatusFeed
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.jobs.sweep import Sweep
+from storagemaster.maps.following import MapFollowing
 from storagemaster.mirrors.fleet import Fleet
 from storagemaster.repair.fence_lifting import FenceLifter
 from storagemaster.repair.hinted_handoff import HintedHandoff
@@ -92,6 +93,7 @@ class ManualMaster:
         self.sweep: Sweep = passes.owner(Sweep)
         self.status_feed: StatusFeed = passes.owner(StatusFeed)
         self.audit: AuditLog = passes.owner(AuditLog)
+        self.maps: MapFollowing = passes.owner(MapFollowing)
         self.worker = MasterClient([master], session, InternalSigner(keys))
         self._master = master
         self.url = f"http://{master.address}"

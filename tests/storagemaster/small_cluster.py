@@ -30,6 +30,7 @@ from storagenode.disk.marker import mark_root
 from storagenode.disk.store import DiskStore
 from storagenode.protocol.audit_log import AUDIT
 from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH, Place
+from storagenode.protocol.maps import MAPS
 from storagenode.protocol.partials import PARTIALS
 from storagenode.protocol.recent import RECENT
 from storagenode.upkeep.upkeep import Upkeep
@@ -71,6 +72,8 @@ class SmallCluster:
 
     def __init__(self, cluster: Cluster, roots: Mapping[str, Path], **options: Any) -> None:
         self.nodes_config = cluster
+        self.node_map: Cluster | None = None
+        """The map of nodes that start from now on, if it is not that of their addresses."""
         # A directory's time is that of the kernel's last tick, which can be earlier than now.
         self.since_nanoseconds = time.time_ns() - 1_000_000_000
         self.links: dict[str, TcpProxy] = {}
@@ -134,7 +137,7 @@ class SmallCluster:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(Upkeep, "running", without_upkeep)
                 self.stores[id_] = await self._running[id_].enter_async_context(
-                    running_node(self.nodes_config, node, KEYS)
+                    running_node(self.node_map or self.nodes_config, node, KEYS)
                 )
 
     async def stop(self, *ids: str) -> None:
@@ -283,7 +286,7 @@ def wipe(root: Path, *, since_nanoseconds: int) -> None:
     for hidden in (HINTS, TRASH):
         shutil.rmtree(root / hidden)
         (root / hidden).mkdir()
-    for created in (PARTIALS, AUDIT, RECENT):
+    for created in (PARTIALS, AUDIT, RECENT, MAPS):
         shutil.rmtree(root / created, ignore_errors=True)
 
 

@@ -11,6 +11,11 @@ from volumes.cluster import Cluster, Node
 from volumes.config.cluster_config import parse_cluster
 from volumes.config.config_lines import line_of
 from volumes.config.config_reader import InvalidConfig, Problem
+from volumes.map.map_text import parse_map
+from volumes.map.volume_map import with_map
+
+MAP_NAME = "volume-map.toml"
+"""The map in force beside `cluster.toml`, as a process of the machine last received it."""
 
 
 def load_cluster(path: Path) -> Cluster:
@@ -39,12 +44,36 @@ def load_cluster(path: Path) -> Cluster:
         problem = Problem("queue_url", message, line_of(text, "queue_url"))
         raise InvalidConfig((problem,), where=str(path))
     folder = path.resolve().parent
+    cluster = with_newer_map(cluster, path.with_name(MAP_NAME))
     return dataclasses.replace(
         cluster,
         keys_file=str(folder / cluster.keys_file),
         tls=dataclasses.replace(cluster.tls, folder=str(folder / cluster.tls.folder)),
         nodes={id_: _resolved(node, folder) for id_, node in cluster.nodes.items()},
     )
+
+
+def with_newer_map(cluster: Cluster, path: Path) -> Cluster:
+    """Return the cluster with the map of a file, if there is one and it is newer.
+
+    Raises:
+        InvalidConfig: The map is invalid.
+    """
+    try:
+        found = parse_map(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return cluster
+    except (UnicodeDecodeError, InvalidConfig) as error:
+        problem = Problem("(file)", f"{error}; remove the file, and it is written again")
+        raise InvalidConfig((problem,), where=str(path)) from error
+    return with_map(cluster, found) if found.version > cluster.map_version else cluster
+
+
+def save_map(signed: str, path: Path) -> None:
+    """Replace the file of the map in force."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+    fresh.write_text(signed, encoding="utf-8")
+    fresh.replace(path)
 
 
 def _resolved(node: Node, folder: Path) -> Node:

@@ -17,7 +17,7 @@ const ENTRIES = [
   { pattern: /queue is unavailable/, section: "QueueDown", means: "No sizes are made. Uploads are stored, and no job is lost.", steps: ["Start Valkey. Lost jobs are found and enqueued again."] },
   { pattern: /no worker is alive/, section: "NoWorker", means: "No sizes are made. Uploads are stored.", steps: ["Start image workers."] },
   { pattern: /has waited/, section: "OldestJob", means: "Photos wait long for their sizes.", steps: ["Start more image workers.", "See Work for failed photos."] },
-  { pattern: /volumes that cluster.toml/, section: "MapMismatch", means: "The node's volumes are not those of the map.", steps: ["See “Change the mirrors of a volume” in docs/deploy.md."] },
+  { pattern: /volumes that the volume map/, section: "MapMismatch", means: "The node's volumes are not those of the map.", steps: ["See “Change the mirrors of a volume” in docs/deploy.md."] },
   { pattern: /than this storagemaster, so it can/, section: "ProcessDisagrees", means: "The process has another volume map, or other keys for photo URLs.", steps: ["Give all processes the same cluster.toml and keys.", "Restart those that are behind, and render their edges again."] },
 ];
 const OTHER = { section: "Other alerts", means: "The alert itself says what happened.", steps: ["Look at the logs of the storagemaster."] };

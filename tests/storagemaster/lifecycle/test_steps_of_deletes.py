@@ -14,6 +14,7 @@ from storagenode.protocol.layout import Place
 from volumes.photo_path import PhotoTombstone, PhotoVersion, Variant, VersionTombstone
 from volumes.sizes import DEFAULT_SIZES
 
+MAP_VERSION = 7
 PHOTO, NOW = "01jd3x8m2c9qp4k7", 1_700_000_000
 TARGETS = (Target("east"), Target("west"), Target("north", hint_for="south"))
 VERSIONS = [PhotoVersion(1, PHOTO, f"{number:06d}") for number in range(5)]
@@ -34,10 +35,12 @@ class Recorder:
             nodes={node: SimpleNamespace(colo=node) for node in self.nodes},
             edges={"e1": None, "e2": None, "e3": None},
             sizes=DEFAULT_SIZES,
+            map_version=MAP_VERSION,
         )
 
     def _node(self, node):
-        async def write_tombstone(place, *, mtime_seconds):
+        async def write_tombstone(place, *, mtime_seconds, map_version=None):
+            assert map_version == (None if place.hint_for in self.cluster.edges else MAP_VERSION)
             self.steps.append((node, place, mtime_seconds))
             if node in self.refusing:
                 raise NodeError("no")
@@ -59,8 +62,9 @@ class Recorder:
             await write(target)
         return Copies(targets=TARGETS, spans_colos=True)
 
-    async def write_tombstone(self, node, tombstone, *, mtime_seconds):
+    async def write_tombstone(self, node, tombstone, *, mtime_seconds, map_version):
         """Record a delivery to a mirror that was not listed."""
+        assert map_version == MAP_VERSION
         self.steps.append((f"{node} late", tombstone, mtime_seconds))
 
     async def purge(self, paths):

@@ -36,9 +36,9 @@ class Recorder:
         assert (volume, photo) == (1, PHOTO)
         return [TrashedFile(file, "2024-01-01", 1, "") for file in self.trash]
 
-    async def write_tombstone(self, place, *, mtime_seconds):
+    async def write_tombstone(self, place, *, mtime_seconds, map_version=None):
         """Record a tombstone."""
-        assert mtime_seconds == SECONDS
+        assert (mtime_seconds, map_version) == (SECONDS, None)
         self.steps.append(place)
         if place in self.refused:
             raise self.refused[place]

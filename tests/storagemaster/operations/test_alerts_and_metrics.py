@@ -309,7 +309,7 @@ def test_a_node_has_the_metrics_of_its_status():
         upkeep=SimpleNamespace(
             scrub_document=lambda: asdict(progress), unverified_seconds=lambda: 60.0
         ),
-        map_digest="",
+        map_digest=str,
     )
     found = samples(metrics.render(status))
     assert found["glassplate_oldest_unverified_seconds",] == 60

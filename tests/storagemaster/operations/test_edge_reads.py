@@ -76,7 +76,8 @@ async def test_reads_of_the_last_minutes():
     await edge.start()
     edge.hits = 5
     async with aiohttp.ClientSession() as session:
-        reads = EdgeReads([edge.config()], session, clock=lambda: edge.now)
+        reads = EdgeReads(session, clock=lambda: edge.now)
+        reads.follow([edge.config()])
         assert reads.of("edge") is None
         assert await reads_after(edge, reads, hits=0, misses=0) is None
         assert await reads_after(edge, reads, hits=90, misses=10) == about(10.0, 0.9, 0.0901)
@@ -93,8 +94,10 @@ async def test_counters_are_read_only_now_and_then():
     edge = CountingEdge()
     await edge.start()
     async with aiohttp.ClientSession() as session:
-        reads = EdgeReads([edge.config()], session, clock=lambda: edge.now)
-        varnish = EdgeReads([edge.config("varnish")], session, clock=lambda: edge.now)
+        reads = EdgeReads(session, clock=lambda: edge.now)
+        reads.follow([edge.config()])
+        varnish = EdgeReads(session, clock=lambda: edge.now)
+        varnish.follow([edge.config("varnish")])
         await varnish.poll()
         await reads_after(edge, reads, hits=0, misses=0)
         edge.now += PAUSE_SECONDS / 2

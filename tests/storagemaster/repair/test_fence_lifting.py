@@ -23,7 +23,7 @@ class Node:
         self.hints, self.failing, self.listed, self.progress = {}, {}, [], []
         self.lifted, self.received = [], []
         self.status = SimpleNamespace(
-            fenced=(), fence_serial="1", hints=0, volumes=(1, 2), cold_tiers={}
+            fenced=(), fence_serial="1", hints=0, volumes=(1, 2), cold_tiers={}, map_version=2
         )
 
     def _fail_at(self, step):
@@ -69,7 +69,7 @@ class Cluster:
     def __init__(self):
         self.nodes = {name: Node(name) for name in ("east", "west", "north")}
         self.nodes["north"].status.volumes = ()
-        volume = SimpleNamespace(mirrors=("east", "west"))
+        volume = SimpleNamespace(mirrors=("east", "west"), since=2)
         self.volumes = {1: volume, 2: volume}
         self.down = set()
         self.unproven = set()
@@ -168,6 +168,15 @@ async def test_a_fence_stays_while_another_mirror_is_down(cluster):
     cluster.down = {"west"}
     assert await cluster.lifter.lift_fences() == 0
     cluster.down = {"north"}
+    assert await cluster.lifter.lift_fences() == 1
+
+
+async def test_a_fence_stays_while_another_mirror_follows_an_older_map(cluster):
+    """It takes deletes that the new mirror never gets."""
+    cluster.fence(1)
+    cluster.nodes["west"].status.map_version = 1
+    assert await cluster.lifter.lift_fences() == 0
+    cluster.nodes["west"].status.map_version = 2
     assert await cluster.lifter.lift_fences() == 1
 
 

@@ -24,6 +24,7 @@ FIELDS = {
     "day": "2026-01-01",
     "partial": "01jd3x8m2c9qp4k7_3fz8qd_9_9",
     "file": "2026-01-01.acts",
+    "kind": "vote",
 }
 SIGNED = [route for route in routes.ROUTES if route.signed is not Signed.NOTHING]
 
@@ -97,7 +98,7 @@ def test_no_route_answers_without_a_signature(node, route, query):
     target = route.target(
         query,
         path=variant_of(photo_version).path,
-        volume=42 if route is not routes.CREATE_VOLUME else 45,
+        volume=42,
         photo=photo_version.photo,
         version=photo_version.version,
         **FIELDS,

@@ -54,6 +54,19 @@ def test_a_lifted_fence_serves_at_once(fence):
     assert fence.is_fenced(2)
 
 
+def test_a_followed_volume_is_fenced_and_delays_no_other(fence):
+    """A lift that began before it does not lift its fence, and no lifted fence is raised."""
+    assert fence.lift(1, serial=fence.serial)
+    before = fence.serial
+    fence.follow([1, 2, 9])
+    assert fence.fenced_volumes == (2, 9)
+    assert not fence.is_fenced(1)
+    assert fence.is_fenced(8)
+    assert not fence.lift(9, serial=before)
+    assert fence.lift(9, serial=fence.serial)
+    assert not fence.knows_absence(8)
+
+
 def test_a_stall_shows_in_the_status_before_the_next_read(fence, clock):
     """A storagemaster must not take the fence for lifted."""
     for volume in (1, 2, 8):

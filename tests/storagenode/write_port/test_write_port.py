@@ -316,14 +316,6 @@ def test_a_volume_without_a_mirror_here_is_not_an_empty_one(node, photo_version)
             node.run(ask)
 
 
-def test_a_volume_is_created(node, photo_version):
-    """The status has it from then on."""
-    volume = 44
-    node.run(node.client.create_volume(volume))
-    assert node.run(node.client.status()).volumes == (VOLUME, volume)
-    node.put(variant_of(PhotoVersion(volume, photo_version.photo, photo_version.version)), DATA)
-
-
 def test_a_digest_is_restored_and_a_version_relinked(node, photo_version, place):
     """Reconcile and revocations use these calls."""
     node.put(place, DATA)
@@ -359,7 +351,6 @@ def test_a_corrupt_file_is_detected_by_its_receiver(node, place):
         ("GET", "/volumes/x/shards/k7"),
         ("GET", "/volumes/42/shards/ui"),
         ("GET", "/volumes/42/photos/me"),
-        ("PUT", "/volumes/65536"),
         ("GET", "/find/..%2f"),
         ("POST", "/pulls"),
         ("POST", "/bundles/42/k7/01jd3x8m2c9qp4k7_3fz8qd"),

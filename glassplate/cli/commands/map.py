@@ -1,0 +1,115 @@
+"""`glassplate map`: the volume map in force, and the next one."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from glassplate.cli.connection import Connection
+from glassplate.cli.views.map_tables import change_lines, map_lines
+from glassplate.cli.views.output import json_option, print_json
+from volumes.config.cluster_config import parse_cluster
+from volumes.map.map_text import render_map
+from volumes.map.volume_map import map_of
+
+
+@click.group(name="map")
+def map_() -> None:
+    r"""Show and change the volume map: nodes, edges, storagemasters, and volumes.
+
+    The first map is `cluster.toml`. Each later one is in force when more than half of the nodes
+    keep it, and every process follows it without a restart.
+
+    \b
+    Examples:
+      glassplate map show > map.toml
+      glassplate map diff map.toml
+      glassplate map apply map.toml --why "a third mirror for volumes 1-8"
+    """
+
+
+@map_.command()
+@json_option
+@click.pass_obj
+def show(connection: Connection, *, as_json: bool) -> None:
+    r"""Print the volume map in force, to edit it.
+
+    Nodes that do not follow it yet, and votes for the next map, go to standard error.
+
+    \b
+    Examples:
+      glassplate map show > map.toml
+      glassplate map show --json
+    """
+    state = connection.run(lambda client: client.volume_map())
+    if as_json:
+        print_json(state)
+        return
+    click.echo(state["text"] or _first_text(connection), nl=False)
+    for line in map_lines(state):
+        click.echo(line, err=True)
+
+
+@map_.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@json_option
+@click.pass_obj
+def diff(connection: Connection, file: Path, *, as_json: bool) -> None:
+    r"""Show what an edited map changes.
+
+    FILE is an edited copy of what `glassplate map show` prints. Nothing is changed. A map that
+    would put photos out of reach is refused, with the reason.
+
+    \b
+    Examples:
+      glassplate map diff map.toml
+      glassplate map diff map.toml --json
+    """
+    _print_change(_change(connection, file, why="", apply=False), as_json=as_json)
+
+
+@map_.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--why", required=True, help="Reason, which the map keeps.")
+@json_option
+@click.pass_obj
+def apply(connection: Connection, file: Path, *, why: str, as_json: bool) -> None:
+    r"""Put an edited map in force.
+
+    It is in force when more than half of the nodes with a disk keep it. If two maps are applied at
+    once, one is refused.
+
+    \b
+    Examples:
+      glassplate map apply map.toml --why "east-3 replaces east-1"
+      glassplate map apply map.toml --why "new edge" --json
+    """
+    _print_change(_change(connection, file, why=why, apply=True), as_json=as_json)
+
+
+def _change(connection: Connection, file: Path, *, why: str, apply: bool) -> dict[str, Any]:
+    state = connection.run(lambda client: client.volume_map())
+    tables = file.read_text(encoding="utf-8")
+    change = {
+        "tables": tables,
+        # A file without a version is a part of cluster.toml.
+        "after_version": tomllib.loads(tables).get("version", state["version"]),
+        "why": why,
+        "apply": apply,
+    }
+    return connection.run(lambda client: client.volume_map(change))
+
+
+def _print_change(change: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(change)
+    else:
+        for line in change_lines(change):
+            click.echo(line)
+
+
+def _first_text(connection: Connection) -> str:
+    """Return the map of this machine's `cluster.toml`, with paths as they are written there."""
+    text = connection.cluster_path.read_text(encoding="utf-8")
+    return render_map(map_of(parse_cluster(text)))

@@ -1,0 +1,1 @@
+"""The volume map of a storagemaster: the one in force, followed, and the next one, proposed."""

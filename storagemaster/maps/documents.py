@@ -1,0 +1,57 @@
+"""Documents of the volume map, as the routes of the map return and take them."""
+
+from typing import TypedDict
+
+
+class MapVotes(TypedDict):
+    """The nodes that vote for one map of the next version."""
+
+    version: int
+    digest: str
+    nodes: list[str]
+
+
+class MapState(TypedDict):
+    """The volume map in force, and the votes for the next one."""
+
+    version: int
+    digest: str
+    why: str
+    text: str | None
+    """The map in TOML, signed; null for version 1, which is `cluster.toml`."""
+    lagging: list[str]
+    """Nodes that respond and do not follow it yet."""
+    votes: list[MapVotes]
+    is_stuck: bool
+    """True if the votes for the next map are split, so that none can be in force."""
+
+
+class MapChange(TypedDict):
+    """One difference between two maps."""
+
+    what: str
+    before: str
+    """Empty if it is new."""
+    after: str
+    """Empty if it is removed."""
+
+
+class NextMap(TypedDict):
+    """The next volume map, planned or in force."""
+
+    version: int
+    digest: str
+    applied: bool
+    changes: list[MapChange]
+
+
+class MapRequest(TypedDict):
+    """A request for the next map."""
+
+    tables: str
+    """The tables of the edited map, in TOML."""
+    after_version: int
+    """The version that was edited."""
+    why: str
+    apply: bool
+    """False to return the changes only."""

@@ -1,0 +1,115 @@
+"""The next volume map, proposed by an operator.
+
+A proposal is sent to one node first and to the others only if that one votes for it, so that two
+operators who propose a map at once do not split the votes.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from permission_urls import InvalidKeys, KeySource, sign_map
+from storagemaster.errors import BadArgument, MapConflict, Unavailable
+from storagemaster.maps.following import MapFollowing
+from storagemaster.mirrors.mirrors import OPERATOR_PATIENCE_SECONDS, Mirrors
+from storagenode.client import NodeClient
+from storagenode.protocol.errors import Conflict
+from storagenode.protocol.maps import MapKind
+from volumes.cluster import NodeId
+from volumes.config.config_reader import InvalidConfig
+from volumes.map.changes import Change, changes_between, next_map, refusals
+from volumes.map.map_text import parse_tables, render_map
+from volumes.map.volume_map import VolumeMap
+from volumes.map.votes import voters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A map that can follow the one in force, and the changes that it makes."""
+
+    volume_map: VolumeMap
+    changes: list[Change]
+
+
+class MapProposing:
+    """Proposals of this storagemaster."""
+
+    def __init__(self, mirrors: Mirrors, following: MapFollowing, keys: KeySource) -> None:
+        self._mirrors = mirrors
+        self._following = following
+        self._keys = keys
+
+    async def plan(self, text: str, *, after_version: int, why: str) -> Proposal:
+        """Return the next map with the tables of an edited one; change nothing.
+
+        Raises:
+            BadArgument: The tables are invalid, or photos would be out of reach.
+            MapConflict: The map in force is not the one that was edited.
+        """
+        in_force = self._following.in_force
+        if after_version != in_force.version:
+            raise MapConflict(
+                f"map {in_force.version} is in force, and this is an edited map {after_version}; "
+                "run `glassplate map show`, and edit that one"
+            )
+        try:
+            wanted = await asyncio.to_thread(parse_tables, text)
+        except InvalidConfig as error:
+            raise BadArgument(str(error)) from error
+        if reasons := refusals(in_force.tables, wanted):
+            raise BadArgument("; ".join(reasons))
+        if any(volume.joining or volume.leaving for volume in wanted.volumes.values()):
+            raise BadArgument("no node can join or leave a volume step by step; change its mirrors")
+        proposed = next_map(in_force, wanted, why=why)
+        return Proposal(volume_map=proposed, changes=changes_between(in_force.tables, wanted))
+
+    async def apply(self, proposal: Proposal) -> None:
+        """Put a planned map in force. The voters keep it durably first.
+
+        Raises:
+            MapConflict: The voters keep another map of this version.
+            Unavailable: Too few voters responded. The map is in force as soon as enough keep it.
+        """
+        proposed = proposal.volume_map
+        try:
+            signed = sign_map(self._keys, render_map(proposed)).encode()
+        except InvalidKeys as error:
+            raise Unavailable(f"the map cannot be signed: {error}") from error
+        entitled = voters(self._mirrors.cluster.nodes)
+        needed = len(entitled) // 2 + 1
+        kept = await self._send(proposed, signed, entitled)
+        if len(kept) < needed:
+            missing = ", ".join(node for node in entitled if node not in kept)
+            raise Unavailable(
+                f"map {proposed.version} is kept by {len(kept)} of {len(entitled)} nodes, and "
+                f"{needed} are needed; it is in force as soon as enough of {missing} respond"
+            )
+        await self._following.use(proposed, signed)
+        await self._following.send_to_lagging()
+
+    async def _send(
+        self, proposed: VolumeMap, signed: bytes, entitled: tuple[NodeId, ...]
+    ) -> list[NodeId]:
+        """Return the voters that keep the map."""
+        up = [node for node in entitled if self._mirrors.fleet.is_up(node)]
+        kept: list[NodeId] = []
+        refused: list[str] = []
+
+        async def vote(_: NodeId, node: NodeClient) -> bool:
+            try:
+                await node.keep_map(MapKind.VOTE, proposed.version, signed)
+            except Conflict as error:
+                refused.append(str(error))
+                return False
+            return True
+
+        for some in (up[:1], up[1:]):
+            found = await self._mirrors.query(
+                some, vote, patience_seconds=OPERATOR_PATIENCE_SECONDS
+            )
+            kept += [node for node, is_kept in found.results.items() if is_kept]
+            if refused and not kept:
+                raise MapConflict(
+                    f"another map {proposed.version} is being put in force ({refused[0]}); "
+                    "`glassplate map show` lists its votes: edit the map again once it is in force"
+                )
+        return kept
