@@ -20,7 +20,7 @@ POLL_SECONDS = 0.5
 
 @dataclass(slots=True)
 class EdgeWatch:
-    """Follows the config of a cluster, and the key file that it names."""
+    """Follows the config of a cluster, its map, and the key file that it names."""
 
     cluster_path: Path
     render: Callable[[], RenderedEdge]
@@ -31,6 +31,8 @@ class EdgeWatch:
     _keys_file: tuple[bytes, str] = (b"", "")
     """The config that was parsed last, and the key file that it names."""
     _reported: str = ""
+    _unloaded: RenderedEdge | None = None
+    """The edge that was written, and has not loaded it yet."""
 
     def run(self) -> None:
         """Poll until interrupted."""
@@ -39,28 +41,31 @@ class EdgeWatch:
             time.sleep(POLL_SECONDS)
 
     def check_for_changes(self) -> None:
-        """Write and reload the edge if the config or the keys have changed."""
+        """Write the edge if its config, map, or keys have changed; reload it until it succeeds."""
         try:
             found = self._sources()
-            if found == self._seen:
-                return
-            edge = self.render()
-            is_new = not _is_written(edge, self.folder)
-            if is_new:
-                write_edge(edge, self.folder, check=self.check)
+            if found != self._seen:
+                edge = self.render()
+                if not _is_written(edge, self.folder):
+                    write_edge(edge, self.folder, check=self.check)
+                    self._unloaded = edge
         except (ConfigRejected, InvalidConfig, KeyRingError, OSError, ProxyConfigError) as error:
-            self._report_once(str(error))
+            self._report_once(f"not changed: {error}")
             return
-        self._seen, self._reported = found, ""
-        if is_new:
-            self._reload(edge)
+        self._seen = found
+        if self._unloaded is None:
+            self._reported = ""
+        else:
+            self._reload(self._unloaded)
 
     def _reload(self, edge: RenderedEdge) -> None:
         try:
             edge.reload(str(self.folder))
         except ReloadFailed as error:
-            self.report(f"written, but not reloaded: {error}")
+            # A busy Varnish can be too late even for its own password.
+            self._report_once(f"written, but not reloaded: {error}")
         else:
+            self._unloaded, self._reported = None, ""
             self.report("written and reloaded")
 
     def _sources(self) -> tuple[bytes, ...]:
@@ -73,7 +78,7 @@ class EdgeWatch:
 
     def _report_once(self, reason: str) -> None:
         if reason != self._reported:
-            self.report(f"not changed: {reason}")
+            self.report(reason)
         self._reported = reason
 
 
