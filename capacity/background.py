@@ -7,7 +7,7 @@ from capacity.scenario import Scenario
 from capacity.unit_costs import UnitCosts
 from storagemaster.jobs.sweep import PASS_SECONDS as SWEEP_SECONDS
 from storagemaster.mirrors.fleet import POLL_SECONDS
-from storagemaster.repair.reconcile import CYCLE_SECONDS
+from storagemaster.repair.cycle import CYCLE_SECONDS, CYCLES_OF_OTHERS, PASSES_PER_CYCLE
 
 DAY_SECONDS = 86_400
 
@@ -52,14 +52,19 @@ def _costs(scenario: Scenario, costs: UnitCosts) -> Iterator[DailyCost]:
         processor_seconds=_scrub_processor_seconds(scenario, costs) / days,
         read_bytes=scenario.node_bytes / days,
     )
-    # Each storagemaster compares and sweeps all volumes; a sweep requests one mirror of each.
+    # Each owner compares its volumes in each cycle, and each other storagemaster in some.
     digests_seconds = scenario.volumes_per_node * costs.digest_seconds_per_volume
-    compared = DAY_SECONDS / CYCLE_SECONDS * scenario.masters_count
+    cycles = DAY_SECONDS / CYCLE_SECONDS
+    compared = cycles * (1 + (scenario.masters_count - 1) / CYCLES_OF_OTHERS)
+    # A request without its volumes costs about as much as a status.
+    requests = cycles * PASSES_PER_CYCLE * scenario.masters_count
+    request_seconds = costs.status_seconds + costs.look_again_seconds
     yield DailyCost(
         task="comparison of mirrors",
         times_a_day=compared,
-        processor_seconds=compared * digests_seconds,
+        processor_seconds=compared * digests_seconds + requests * request_seconds,
     )
+    # Each storagemaster sweeps all volumes, on one mirror of each.
     swept = DAY_SECONDS / SWEEP_SECONDS * scenario.masters_count
     yield DailyCost(
         task="sweep for pending photos",

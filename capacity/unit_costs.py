@@ -20,7 +20,9 @@ class UnitCosts:
     scrub_seconds_per_file: float
     scrub_seconds_per_byte: float
     digest_seconds_per_volume: float
-    """The digest of a volume whose files are known, on one node."""
+    """The digest of a volume that has not changed, on one node."""
+    look_again_seconds: float
+    """The look at some known shards that a comparison of any number of volumes takes."""
     restart_seconds_per_file: float
     """Reading what is known of a file again after a restart of its node."""
     status_seconds: float

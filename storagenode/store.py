@@ -145,6 +145,9 @@ class StoreOf(Protocol[S]):
             NotAMirror: The volume is not on this node.
         """
 
+    def shards(self, volume: VolumeId) -> Sequence[str]:
+        """Return the shards of a volume that can have files, in order; raise as `list_shard`."""
+
     def tombstone_digests(self, volume: VolumeId) -> dict[str, str]:
         """Return a digest of the names of the tombstones of each shard that has any.
 
@@ -181,6 +184,12 @@ class StoreOf(Protocol[S]):
 
     def unfinished(self, volume: VolumeId, rule: ShapeRule) -> UnfinishedPhotos:
         """Return the photos of a volume that lack sizes; raise as `volume_summary`."""
+
+    def look_again(self) -> None:
+        """Look at some of the files for changes by other programs, which summaries can miss.
+
+        Repeated calls look at all of them, in turns.
+        """
 
     def check_summary(self, volume: VolumeId, shard: str, files: tuple[ListedFile, ...]) -> None:
         """Compare what the store remembers of a shard with its listing, and forget what differs."""
@@ -301,6 +310,9 @@ class SavesNothing:
         """Do nothing."""
 
     def check_summary(self, volume: VolumeId, shard: str, files: tuple[ListedFile, ...]) -> None:
+        """Do nothing."""
+
+    def look_again(self) -> None:
         """Do nothing."""
 
     def save_summaries(self) -> None:

@@ -8,7 +8,8 @@ volume, so that it does not return 404 for a file that another node holds for it
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 from storagemaster.lifecycle.tombstone_delivery import Tombstone, TombstoneDelivery
 from storagemaster.mirrors.fleet import NodeView
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 # A pass without fenced volumes sends no request. Fenced volumes are not served until a pass runs.
 PASS_SECONDS = 0.25
+# A fence that the owner of its volume has not lifted after this time is lifted by everybody.
+LEFT_SECONDS_MAX = 5.0
 VOLUMES_AT_ONCE = 4
 TOMBSTONES_AT_ONCE = 16
 
@@ -42,15 +45,23 @@ class FenceLifter:
         self,
         mirrors: Mirrors,
         tombstone_delivery: TombstoneDelivery,
+        *,
+        now_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._mirrors = mirrors
+        self._now_seconds = now_seconds
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
         self._tombstone_delivery = tombstone_delivery
         self._lifted: set[tuple[str, VolumeId]] = set()
+        self._seen: dict[tuple[str, VolumeId], float] = {}
+        """The second in which each fence was first seen, by its serial and volume."""
 
     async def lift_fences(self) -> int:
-        """Try to lift the fence of every fenced volume, and return the number lifted."""
+        """Try to lift the fences of fenced volumes, and return the number lifted.
+
+        A fence of another owner is lifted only when that one does not lift it.
+        """
         fences = [
             (node, VolumeId(volume), view.status.fence_serial)
             for node, view in self._fleet.view().items()
@@ -58,12 +69,15 @@ class FenceLifter:
             for volume in view.status.fenced
             if volume in self._mirrors.cluster.volumes
         ]
+        now = self._now_seconds()
+        keys = {(serial, volume) for _, volume, serial in fences}
+        self._seen = {key: self._seen.get(key, now) for key in keys}
         # The status of a node may be a second old, and still list a fence that was lifted.
-        self._lifted &= {(serial, volume) for _, volume, serial in fences}
-        waiting = [fence for fence in fences if (fence[2], fence[1]) not in self._lifted]
+        self._lifted &= keys
+        waiting = [fence for fence in fences if self._is_due((fence[2], fence[1]), now)]
         if not waiting:
             return 0
-        fenced_nodes = dict.fromkeys(node for node, _, _ in fences)
+        fenced_nodes = dict.fromkeys(node for node, _, _ in waiting)
         hinted = {node: await self._hinted_volumes(node) for node in fenced_nodes}
         gate = asyncio.Semaphore(VOLUMES_AT_ONCE)
 
@@ -72,6 +86,12 @@ class FenceLifter:
                 return await self._lift(node, volume, serial, has_hints=volume in hinted[node])
 
         return sum(await asyncio.gather(*(one(*fence) for fence in waiting)))
+
+    def _is_due(self, key: tuple[str, VolumeId], now_seconds: float) -> bool:
+        if key in self._lifted:
+            return False
+        is_left = now_seconds - self._seen[key] < LEFT_SECONDS_MAX
+        return self._mirrors.owns(key[1]) or not is_left
 
     async def _lift(self, node: NodeId, volume: VolumeId, serial: str, *, has_hints: bool) -> bool:
         """Return True if the fence of one volume on one node was lifted."""

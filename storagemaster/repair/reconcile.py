@@ -8,7 +8,6 @@ failed step never delays other steps.
 import asyncio
 import contextlib
 import logging
-import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.mirrors.mirroring import pull_seconds
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.settling import Settling
+from storagemaster.repair.cycle import Cycle
 from storagemaster.repair.danger import by_danger
 from storagemaster.repair.left_volumes import LeftVolumes
 from storagemaster.repair.lost_digests import digest_elsewhere
@@ -53,10 +53,6 @@ from volumes.photo_path import PhotoFile, VolumeId, volume_of
 
 log = logging.getLogger(__name__)
 
-# Time to compare every volume once, whatever their number.
-CYCLE_SECONDS = 15.0
-# Passes of a cycle with many volumes. Each pass sends one request to each node that it concerns.
-PASSES_PER_CYCLE = 30
 TASKS_AT_ONCE = 8
 # Time that a failing disk needs to write one small file.
 FILE_SECONDS = 0.1
@@ -103,7 +99,7 @@ class Reconciler:
         self._throttle = RepairThrottle(mirrors.cluster.limits.repair_bytes_per_second)
         self._failed: dict[Step, tuple[int, str]] = {}
         self.progress = RepairProgress()
-        self._waiting: list[VolumeId] = []
+        self._cycle = Cycle(mirrors, shuffle=shuffle)
         self._left = LeftVolumes(mirrors, self.comparison, settling, now_seconds=now_seconds)
         self.settlements = settlements
         self.conflicts: dict[VolumeId, tuple[Conflict, ...]] = {}
@@ -111,24 +107,16 @@ class Reconciler:
     @property
     def pause_seconds(self) -> float:
         """The pause between two passes, so that all volumes take one cycle."""
-        return CYCLE_SECONDS * self._volumes_per_pass / len(self._mirrors.cluster.volumes)
-
-    @property
-    def _volumes_per_pass(self) -> int:
-        return math.ceil(len(self._mirrors.cluster.volumes) / PASSES_PER_CYCLE)
+        return self._cycle.pause_seconds
 
     async def reconcile_next(self) -> None:
         """Compare the next volumes and repair them; first all volumes that a fault has touched."""
-        if not self._waiting:
-            # Each storagemaster uses its own order, so that they share the work.
-            self._waiting = list(self._mirrors.cluster.volumes)
-            self._shuffle(self._waiting)
         if touched := self._touched():
             await self._reconcile_some(touched)
-        some = self._waiting[-self._volumes_per_pass :]
-        del self._waiting[-len(some) :]
+        some = self._cycle.next()
         # Volumes that others repair are compared again soon.
-        await self._reconcile_some([*some, *self._left.some(len(some), without=some)])
+        left = self._left.some(self._cycle.volumes_per_pass, without=some)
+        await self._reconcile_some([*some, *left])
 
     async def _reconcile_some(self, volumes: Sequence[VolumeId]) -> None:
         """Repair the volumes that differ, those with the fewest copies first.

@@ -100,6 +100,10 @@ class BucketListings:
         found = self._all(volume, sizes)
         return {name: each.digests[sizes] for name, each in found.items() if each.digests[sizes]}
 
+    def shards(self, volume: VolumeId) -> list[str]:
+        """Return the shards of a volume that have files, in order."""
+        return list(self._all(volume, None))
+
     def volume_summary(self, volume: VolumeId) -> VolumeSummary:
         """Return the summary of all shards of a volume."""
         found = self._all(volume, None)

@@ -23,6 +23,11 @@ class BucketContents:
         self._require_volume(volume)
         return self._listings.list_shard(volume, shard)
 
+    def shards(self, volume: VolumeId) -> list[str]:
+        """Return the shards of a volume that have files, in order."""
+        self._require_volume(volume)
+        return self._listings.shards(volume)
+
     def tombstone_digests(self, volume: VolumeId) -> dict[str, str]:
         """Return a digest of the names of the tombstones of each shard, from a new listing."""
         self._require_volume(volume)

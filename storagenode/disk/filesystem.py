@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from runtime.histogram import Histogram
+from storagenode.disk.changes import Changes
 from storagenode.disk.direct_io import write_direct
 from storagenode.disk.syncfs import sync_file_system
 from storagenode.open_file import FileStat
@@ -32,6 +33,9 @@ class FsyncFailed(OSError):
 
 class FileSystem(Protocol):
     """The calls of a store. A handle is a file descriptor or represents one."""
+
+    changes: Changes
+    """Marks of the changes of names. Each call that changes one notes it, also if it fails."""
 
     def create(self, path: str) -> int:
         """Open a new file for writing and reading; `FileExistsError` if the name is taken."""
@@ -130,6 +134,7 @@ class DiskFileSystem:
         self._marker = str(root / NODE_MARKER)
         self._syncing = threading.Lock()
         self._sync_error: int | None = None
+        self.changes = Changes()
         self.fsync_seconds = {
             kind: Histogram(FSYNC_BOUNDS_SECONDS) for kind in ("file", "directory", "disk")
         }
@@ -190,19 +195,33 @@ class DiskFileSystem:
 
     def link(self, source: str, target: str) -> None:
         """Give a file a second name."""
-        os.link(source, target, src_dir_fd=self._root, dst_dir_fd=self._root, follow_symlinks=False)
+        root = self._root
+        try:
+            os.link(source, target, src_dir_fd=root, dst_dir_fd=root, follow_symlinks=False)
+        finally:
+            self.changes.note(target)
 
     def link_unnamed(self, handle: int, target: str) -> None:
         """Give an open file a name, as open(2) shows it for O_TMPFILE."""
-        os.link(f"/proc/self/fd/{handle}", target, dst_dir_fd=self._root, follow_symlinks=True)
+        try:
+            os.link(f"/proc/self/fd/{handle}", target, dst_dir_fd=self._root, follow_symlinks=True)
+        finally:
+            self.changes.note(target)
 
     def rename(self, source: str, target: str) -> None:
         """Move a file."""
-        os.rename(source, target, src_dir_fd=self._root, dst_dir_fd=self._root)
+        try:
+            os.rename(source, target, src_dir_fd=self._root, dst_dir_fd=self._root)
+        finally:
+            self.changes.note(source)
+            self.changes.note(target)
 
     def unlink(self, path: str) -> None:
         """Remove a name."""
-        os.unlink(path, dir_fd=self._root)
+        try:
+            os.unlink(path, dir_fd=self._root)
+        finally:
+            self.changes.note(path)
 
     def make_directory(self, path: str) -> bool:
         """Create a directory, unless another thread was first."""
@@ -210,6 +229,8 @@ class DiskFileSystem:
             os.mkdir(path, DIRECTORY_MODE, dir_fd=self._root)
         except FileExistsError:
             return False
+        finally:
+            self.changes.note(path)
         return True
 
     def remove_directory(self, path: str) -> bool:
@@ -220,12 +241,17 @@ class DiskFileSystem:
             if error.errno in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT}:
                 return False
             raise
+        finally:
+            self.changes.note(path)
         return True
 
     def stamp_directory(self, path: str, mtime_nanoseconds: int) -> None:
         """Set access and modification time of a directory."""
         times = (mtime_nanoseconds, mtime_nanoseconds)
-        os.utime(path, ns=times, dir_fd=self._root, follow_symlinks=False)
+        try:
+            os.utime(path, ns=times, dir_fd=self._root, follow_symlinks=False)
+        finally:
+            self.changes.note(path)
 
     def fsync_directory(self, path: str) -> None:
         """Fsync a directory. The root is `.`."""

@@ -52,6 +52,15 @@ class VolumeContents:
         self._require_volume(volume)
         return self._summaries.unfinished(volume, rule)
 
+    def look_again(self) -> None:
+        """Look at the next shards for changes by other programs, in turns."""
+        self._summaries.look_again()
+
+    def shards(self, volume: VolumeId) -> list[str]:
+        """Return the shards of a volume that exist, in order."""
+        self._require_volume(volume)
+        return walking.shards_in(self.file_system, volume)
+
     def tombstone_digests(self, volume: VolumeId) -> dict[str, str]:
         """Return a digest of the names of the tombstones of each shard that has any."""
         self._require_volume(volume)

@@ -18,6 +18,7 @@ from storagenode.protocol.layout import (
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId
 from volumes.photo_path import (
+    SHARDS,
     InvalidPath,
     VolumeId,
     parse_name,
@@ -44,6 +45,12 @@ def marked_volumes(file_system: FileSystem) -> set[VolumeId]:
             if file_system.exists(volume_marker(volume)):
                 found.add(volume)
     return found
+
+
+def shards_in(file_system: FileSystem, volume: VolumeId) -> list[str]:
+    """Return the shards of a volume that exist, in the order of all shards."""
+    names = set(names_in(file_system, str(volume)))
+    return [shard for shard in SHARDS if shard in names]
 
 
 def find_files(file_system: FileSystem, volumes: Iterable[VolumeId], photo: str) -> list[str]:

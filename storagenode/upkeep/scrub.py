@@ -128,9 +128,7 @@ class Scrub:
                 continue
             if volume > progress.volume:
                 progress.volume, progress.shard = volume, ""
-            left = [shard for shard in SHARDS if shard > progress.shard]
-            progress.shards = (number + 1) * len(SHARDS) - len(left)
-            await self._scrub_volume(volume, left)
+            await self._scrub_volume(volume, number * len(SHARDS))
         progress.shards = progress.shards_total
         progress.completed_seconds = self._now_seconds()
         progress.verified_since_seconds = progress.started_seconds
@@ -150,15 +148,20 @@ class Scrub:
         since_seconds = progress.verified_since_seconds or progress.started_seconds
         return max(0.0, self._now_seconds() - since_seconds) if since_seconds else 0.0
 
-    async def _scrub_volume(self, volume: VolumeId, shards: Sequence[str]) -> None:
-        loop, left = asyncio.get_running_loop(), iter(shards)
+    async def _scrub_volume(self, volume: VolumeId, shards_before: int) -> None:
+        """Read the shards that are left of a volume, which has some shards of others before it."""
+        loop, progress = asyncio.get_running_loop(), self.progress
+        shards = await loop.run_in_executor(self._threads, self._store.shards, volume)
+        left = iter([shard for shard in shards if shard > progress.shard])
+        positions = {shard: at for at, shard in enumerate(SHARDS, shards_before + 1)}
+        progress.shards = positions.get(progress.shard, shards_before)
         while True:
             found = await loop.run_in_executor(self._threads, self._next_files, volume, left)
             if not found.shards:
                 return
             await self._scrub_files(found.files)
-            self.progress.shards += len(found.shards)
-            self.progress.shard = found.shards[-1]
+            progress.shard = found.shards[-1]
+            progress.shards = positions[progress.shard]
             if abs(self._now_seconds() - self._saved_at) > SAVE_SECONDS:
                 await self._save()
 

@@ -13,7 +13,8 @@ from storagenode.upkeep.scrub import Scrub
 
 log = logging.getLogger(__name__)
 
-BETWEEN_PASSES_SECONDS = 60.0
+# A small disk would be read all the time.
+BETWEEN_PASSES_SECONDS = 600.0
 FINISH_DELETES_SECONDS = 10.0
 REMOVE_PARTIALS_SECONDS = 60.0
 # A restart lists the shards that changed in this time. Each changed volume costs one write.

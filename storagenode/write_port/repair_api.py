@@ -73,7 +73,7 @@ class RepairApi:
         def row(volume: VolumeId) -> list[Any]:
             return volume_wire.render_summary(self._store.volume_summary(volume))
 
-        return await self._rows(volume_wire.parse_volumes(body), row)
+        return await self._rows(volume_wire.parse_volumes(body), row, first=self._store.look_again)
 
     async def unfinished(self, _: web.Request, body: bytes) -> web.Response:
         """Return the photos without sizes of volumes whose digests have changed."""
@@ -86,13 +86,18 @@ class RepairApi:
         return await self._rows(known, row)
 
     async def _rows(
-        self, volumes: Iterable[VolumeId], row: Callable[[VolumeId], list[Any]]
+        self,
+        volumes: Iterable[VolumeId],
+        row: Callable[[VolumeId], list[Any]],
+        *,
+        first: Callable[[], None] = lambda: None,
     ) -> web.Response:
         """Return a row for each volume that this node can list, or null if time was short."""
         started = time.monotonic()
 
         def rows() -> dict[VolumeId, list[Any] | None]:
             found: dict[VolumeId, list[Any] | None] = {}
+            first()
             for volume in volumes:
                 is_late = time.monotonic() - started > ROWS_SECONDS
                 try:

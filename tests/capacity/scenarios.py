@@ -12,6 +12,7 @@ COSTS = UnitCosts(
     scrub_seconds_per_file=1e-4,
     scrub_seconds_per_byte=1e-9,
     digest_seconds_per_volume=1e-5,
+    look_again_seconds=1e-3,
     restart_seconds_per_file=1e-6,
     status_seconds=1e-4,
     machine="a machine",

@@ -37,13 +37,21 @@ def test_files_that_do_not_fit_are_refused():
 
 
 def test_background_work_grows_with_what_it_reads():
-    """The scrub is bounded by its rate; comparison and sweep grow with the volumes of a node."""
-    once, more = (
+    """The scrub is bounded by its rate; comparison and sweep grow with the volumes of a node.
+
+    Requests of comparisons have a cost of their own.
+    """
+    once, more, most = (
         {cost.task: cost for cost in daily_costs(scenario(volumes=volumes), COSTS)}
-        for volumes in (720, 7_200)
+        for volumes in (720, 7_200, 13_680)
     )
-    for task in ("comparison of mirrors", "sweep for pending photos"):
-        assert more[task].processor_seconds == pytest.approx(10 * once[task].processor_seconds)
+    sweep, comparison = (
+        [each[task].processor_seconds for each in (once, more, most)]
+        for task in ("sweep for pending photos", "comparison of mirrors")
+    )
+    assert sweep[1] == pytest.approx(10 * sweep[0])
+    assert comparison[2] - comparison[1] == pytest.approx(comparison[1] - comparison[0])
+    assert comparison[1] < 10 * comparison[0]
     assert more["scrub"] == once["scrub"]
     assert once["scrub"].read_bytes == pytest.approx(8 * 1024 * 1024 * 86_400)
 

@@ -7,7 +7,13 @@ from storagemaster.caches import purging
 from storagemaster.jobs import sweep
 from storagemaster.mirrors import fan_out, fleet, mirroring, mirrors
 from storagemaster.operations import alerts
-from storagemaster.repair import hinted_handoff, left_volumes, reconcile
+from storagemaster.repair import (
+    cycle,
+    fence_lifting,
+    hinted_handoff,
+    left_volumes,
+    reconcile,
+)
 from storagenode.transport import signed_requests
 from storagenode.upkeep import fence
 from tests.docs.pages import read_page, table
@@ -29,8 +35,10 @@ VALUES = (
     purging.RESPONSE_SECONDS,
     purging.REPEAT_AFTER_SECONDS,
     hinted_handoff.PASS_SECONDS,
-    reconcile.CYCLE_SECONDS,
+    cycle.CYCLE_SECONDS,
+    cycle.CYCLE_SECONDS * cycle.CYCLES_OF_OTHERS,
     left_volumes.LEFT_SECONDS_MAX,
+    fence_lifting.LEFT_SECONDS_MAX,
     sweep.PASS_SECONDS,
     job_wire.HEARTBEAT_TTL_SECONDS,
     reconcile.ATTEMPTS_MAX,

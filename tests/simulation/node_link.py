@@ -283,7 +283,12 @@ class NodeLink:
     async def volume_summaries(self, volumes: Sequence[VolumeId]) -> dict[VolumeId, VolumeSummary]:
         """Return the summaries of volumes."""
         store = self._node.store
-        return await self._request(lambda: {each: store.volume_summary(each) for each in volumes})
+
+        def summaries() -> dict[VolumeId, VolumeSummary]:
+            store.look_again()
+            return {each: store.volume_summary(each) for each in volumes}
+
+        return await self._request(summaries)
 
     async def unfinished(
         self, known: Mapping[VolumeId, str], rule: ShapeRule

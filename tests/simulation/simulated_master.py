@@ -158,7 +158,7 @@ class SimulatedMaster(Machine):
         clock = asyncio.get_running_loop().time
         handoff = HintedHandoff(mirrors, purging, tombstone_delivery, clock=clock)
         self._repeat(handoff.deliver_all, HINTS_SECONDS)
-        fence_lifter = FenceLifter(mirrors, tombstone_delivery)
+        fence_lifter = FenceLifter(mirrors, tombstone_delivery, now_seconds=clock)
         self._repeat(fence_lifter.lift_fences, FENCE_PASS_SECONDS)
         self._repeat(self.reconcile.reconcile_next, RECONCILE_SECONDS)
         sweep = Sweep(mirrors, self._queue, self.settling)

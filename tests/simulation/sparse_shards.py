@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from storagenode.disk import store
-from storagenode.disk.summaries import summaries
+from storagenode.disk import store, walking
 from storagenode.upkeep import scrub
 from volumes.photo_id import ALPHABET
 
@@ -56,7 +55,7 @@ def with_sparse_shards() -> Iterator[SparseShards]:
     """Restrict stores to the shards in use until the block exits."""
     shards = SparseShards()
     with pytest.MonkeyPatch.context() as patch:
-        for module in (store, summaries, scrub):
+        for module in (store, walking, scrub):
             patch.setattr(module, "SHARDS", shards)
         yield shards
 

@@ -5,6 +5,9 @@ between two looks at the stamp of its directory, which every change replaces. Be
 the directory is fsynced, so that the stamp cannot outlive a name that a power failure takes back. A
 name and the mtime of its directory reach a disk together, or both do not. The scrub compares each
 summary with the files again.
+
+Answers about whole volumes are kept in memory while this process changes nothing. What it cannot
+notice, a change by another program, it finds by looking at all shards again, in turns.
 """
 
 import contextlib
@@ -12,7 +15,8 @@ import errno
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.reading import opened
@@ -26,7 +30,8 @@ from storagenode.disk.summaries.shard_summary import (
     stamp_of,
     summarize,
 )
-from storagenode.disk.walking import names_in
+from storagenode.disk.summaries.volume_memory import VolumeMemory
+from storagenode.disk.walking import shards_in
 from storagenode.protocol.errors import Corrupt, NotFound, StillListing
 from storagenode.protocol.files import (
     ListedFile,
@@ -36,13 +41,15 @@ from storagenode.protocol.files import (
 )
 from storagenode.protocol.layout import summaries_path
 from volumes.cold_tier import SizeFilter
-from volumes.photo_path import SHARDS, VolumeId
+from volumes.photo_path import VolumeId
 from volumes.photo_shapes import ShapeRule
 
 log = logging.getLogger(__name__)
 
 # Files that one request lists: a second or so of a cold disk. The next request continues.
 FILES_PER_REQUEST_MAX = 5_000
+# Shards that one call looks at again: a millisecond. Full disks take their turn in minutes.
+LOOKS_AT_ONCE = 256
 
 ListShard = Callable[[VolumeId, str], tuple[ListedFile, ...]]
 
@@ -54,6 +61,9 @@ class Summaries:
         self._file_system = file_system
         self._list_shard = list_shard
         self._known: dict[VolumeId, dict[str, ShardSummary]] = {}
+        self._memory = VolumeMemory(file_system)
+        self._turn: Iterator[tuple[VolumeId, str]] = iter(())
+        self._looking_again = threading.Lock()
         self._unsaved: dict[VolumeId, set[str]] = {}
         self._own_suffix = f"-{secrets.token_hex(4)}"
         self._lock = threading.RLock()
@@ -72,26 +82,61 @@ class Summaries:
 
     def volume_summary(self, volume: VolumeId) -> VolumeSummary:
         """Return the summary of all shards of a volume; raise as `digests`."""
-        found = self._all(volume, None)
-        return VolumeSummary(
-            volume_digest(self._compared(found, None)),
-            photos=sum(each.photos for _, each in found),
-            bytes=sum(each.bytes for _, each in found),
-        )
+
+        def look() -> tuple[VolumeSummary, bool]:
+            found = self._all(volume, None)
+            summary = VolumeSummary(
+                volume_digest(self._compared(found, None)),
+                photos=sum(each.photos for _, each in found),
+                bytes=sum(each.bytes for _, each in found),
+            )
+            return summary, not self._is_forgetful
+
+        return self._memory.answer(volume, "summary", look)
 
     def unfinished(self, volume: VolumeId, rule: ShapeRule) -> UnfinishedPhotos:
         """Return the photos of a volume that lack sizes; raise as `digests`."""
-        found = self._all(volume, None)
-        digests = self._compared(found, None)
-        return UnfinishedPhotos(
-            volume_digest(digests),
-            pending=tuple(name for _, each in found for name in each.pending),
-            doubtful={
-                shard: digests[shard]
-                for shard, each in found
-                if any(map(rule.is_doubtful, each.shapes))
-            },
-        )
+
+        def look() -> tuple[UnfinishedPhotos, bool]:
+            found = self._all(volume, None)
+            digests = self._compared(found, None)
+            unfinished = UnfinishedPhotos(
+                volume_digest(digests),
+                pending=tuple(name for _, each in found for name in each.pending),
+                doubtful={
+                    shard: digests[shard]
+                    for shard, each in found
+                    if any(map(rule.is_doubtful, each.shapes))
+                },
+            )
+            return unfinished, not self._is_forgetful
+
+        return self._memory.answer(volume, rule, look)
+
+    def look_again(self) -> None:
+        """Look at the next shards with files, in turns; forget answers that are no longer true."""
+        if not self._looking_again.acquire(blocking=False):
+            return  # another thread looks
+        try:
+            some = list(islice(self._turn, LOOKS_AT_ONCE))
+            if len(some) < LOOKS_AT_ONCE:
+                self._turn = self._shards_with_files()
+            for volume, shard in some:
+                known = self._volume(volume).get(shard)
+                try:
+                    is_same = known is None or self._look(f"{volume}/{shard}") == known.stamp
+                except OSError:
+                    is_same = False
+                if not is_same:
+                    self._memory.forget(volume)
+        finally:
+            self._looking_again.release()
+
+    def _shards_with_files(self) -> Iterator[tuple[VolumeId, str]]:
+        for volume in self._memory.volumes():
+            for shard, known in list(self._volume(volume).items()):
+                if known.files:
+                    yield volume, shard
 
     def _compared(
         self, found: Iterable[tuple[str, ShardSummary]], sizes: SizeFilter | None
@@ -124,6 +169,7 @@ class Summaries:
         """Compare a summary with the listed files; forget it and return False if it differs."""
         known = self._volume(volume).get(shard)
         if known is None or self._look(f"{volume}/{shard}") != known.stamp:
+            self._memory.forget(volume)
             return True
         for sizes, digest in known.digests.items():
             if summarize(volume, known.stamp, files, sizes).digests[sizes] != digest:
@@ -165,8 +211,7 @@ class Summaries:
                 self._file_system.fsync_directory(f"{volume}/{shard}")
 
     def _all(self, volume: VolumeId, sizes: SizeFilter | None) -> list[tuple[str, ShardSummary]]:
-        names = set(names_in(self._file_system, str(volume)))
-        shards = [shard for shard in SHARDS if shard in names]
+        shards = shards_in(self._file_system, volume)
         found: list[tuple[str, ShardSummary]] = []
         listed = 0
         for shard in shards:
@@ -225,6 +270,7 @@ class Summaries:
         with self._lock:
             if self._known.get(volume, {}).pop(shard, None) is not None:
                 self._unsaved.setdefault(volume, set()).add(shard)
+        self._memory.forget(volume)
 
     def _volume(self, volume: VolumeId) -> dict[str, ShardSummary]:
         """Return the known summaries of a volume, at first the saved ones."""

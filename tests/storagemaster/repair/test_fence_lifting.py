@@ -4,7 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from storagemaster.repair.fence_lifting import FenceLifter, missed_tombstones
+from storagemaster.repair.fence_lifting import (
+    LEFT_SECONDS_MAX,
+    FenceLifter,
+    missed_tombstones,
+)
 from storagenode.protocol.errors import NodeError, UnprovenTombstone, Unreachable
 from storagenode.protocol.layout import HintFile, Place
 from storagenode.protocol.wire import HINTS_PER_LIST_MAX
@@ -73,7 +77,12 @@ class Cluster:
         self.volumes = {1: volume, 2: volume}
         self.down = set()
         self.unproven = set()
-        self.lifter = FenceLifter(SimpleNamespace(cluster=self, nodes=self.nodes, fleet=self), self)
+        self.owned = {1, 2}
+        self.now_seconds = 0.0
+        mirrors = SimpleNamespace(
+            cluster=self, nodes=self.nodes, fleet=self, owns=lambda volume: volume in self.owned
+        )
+        self.lifter = FenceLifter(mirrors, self, now_seconds=lambda: self.now_seconds)
 
     @property
     def east(self):
@@ -133,6 +142,38 @@ async def test_a_fence_is_lifted_after_the_missed_tombstones(cluster):
     assert cluster.east.lifted == [(1, "1")]
     assert cluster.east.progress == ["1"] * 4
     assert cluster.nodes["west"].received == []
+
+
+async def test_a_fence_is_lifted_by_the_owner_of_its_volume(cluster):
+    """The others lift it only if the owner does not, for example because it reaches no node."""
+    cluster.owned = {2}
+    cluster.fence(1, 2)
+    assert await cluster.lifter.lift_fences() == 1
+    assert cluster.east.lifted == [(2, "1")]
+    cluster.now_seconds += LEFT_SECONDS_MAX - 0.1
+    assert await cluster.lifter.lift_fences() == 0
+    cluster.now_seconds += 0.2
+    assert await cluster.lifter.lift_fences() == 1
+    assert cluster.east.lifted == [(2, "1"), (1, "1")]
+
+
+async def test_a_fence_of_a_dead_owner_is_lifted_at_once(cluster):
+    """Its next owner takes it over."""
+    cluster.owned = set()
+    cluster.fence(1)
+    assert await cluster.lifter.lift_fences() == 0
+    cluster.owned = {1}
+    assert await cluster.lifter.lift_fences() == 1
+
+
+async def test_a_fence_that_is_raised_again_is_left_to_its_owner_again(cluster):
+    """Its time begins again."""
+    cluster.owned = set()
+    cluster.fence(1)
+    assert await cluster.lifter.lift_fences() == 0
+    cluster.now_seconds += LEFT_SECONDS_MAX + 1
+    cluster.fence(1, serial="2")
+    assert await cluster.lifter.lift_fences() == 0
 
 
 async def test_without_a_fence_no_node_is_asked(cluster):

@@ -7,6 +7,7 @@ import pytest
 
 from storagemaster.mirrors import volume_owners
 from storagemaster.mirrors.volume_owners import VolumeOwners
+from storagemaster.repair.cycle import CYCLES_OF_OTHERS
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import MIRRORS
 
@@ -82,7 +83,9 @@ async def compare_all(cluster):
 
 async def test_an_unequal_volume_is_left_to_its_owner(cluster, other):
     """The status waits for it, and sees that it has become equal."""
+    other["up"] = False
     await cluster.master.fence_lifter.lift_fences()
+    other["up"] = True
     await cluster.poll()
     cluster.write("east-1", PATH, picture())
     await compare_all(cluster)
@@ -120,3 +123,48 @@ async def test_a_photo_is_enqueued_again_by_the_owner_of_its_volume(cluster, oth
     assert [await cluster.master.sweep.sweep([1]) for _ in range(2)] == [0, 0]
     other["up"] = False
     assert await cluster.master.sweep.sweep([1]) == 1
+
+
+@pytest.fixture(name="compared")
+def _compared(cluster, monkeypatch):
+    """Return the volumes that were compared."""
+    seen = []
+    comparison = cluster.master.reconcile.comparison
+    find_equal = comparison.find_equal
+
+    async def record(volumes):
+        seen.extend(volumes)
+        return await find_equal(volumes)
+
+    monkeypatch.setattr(comparison, "find_equal", record)
+    return seen
+
+
+async def test_a_storagemaster_rarely_compares_the_volumes_of_others(cluster, other, compared):
+    """Comparisons do not grow with storagemasters, and each still knows the size of all volumes."""
+    await compare_all(cluster)
+    compared.clear()
+    for _ in range(CYCLES_OF_OTHERS):
+        await compare_all(cluster)
+    assert Counter(compared) == dict.fromkeys(cluster.config.volumes, 1)
+    compared.clear()
+    other["up"] = False
+    for _ in range(2):
+        await compare_all(cluster)
+    assert Counter(compared) == dict.fromkeys(cluster.config.volumes, 2)
+
+
+async def test_every_storagemaster_compares_a_volume_that_a_fault_has_touched(
+    cluster, other, compared
+):
+    """Each tells in its status what a volume waits for."""
+    await compare_all(cluster)
+    compared.clear()
+    cluster.master.fleet.mark_down("west-1", "a fault")
+    await cluster.poll()
+    await cluster.master.reconcile.reconcile_next()
+    touched = {
+        number for number, each in cluster.config.volumes.items() if "west-1" in each.mirrors
+    }
+    assert other["up"]
+    assert touched <= set(compared)

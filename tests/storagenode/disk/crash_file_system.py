@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from storagenode.disk.changes import Changes
 from storagenode.open_file import FileStat
 from storagenode.store import Space
 
@@ -104,6 +105,7 @@ class CrashFileSystem:
     def __init__(self, image: Image | None = None) -> None:
         image = image or Image()
         self.log: list[Operation] = []
+        self.changes = Changes()
         self._directories = dict(image.directories)
         self._files = dict(image.files)
         self._stamps = dict(image.stamps)
@@ -191,12 +193,14 @@ class CrashFileSystem:
         parent, name = self._split(target)
         self._refuse_if_taken(parent, name, target)
         self._name(Named(parent, name, node))
+        self.changes.note(target)
 
     def link_unnamed(self, handle: int, target: str) -> None:
         """Give an open file its name."""
         parent, name = self._split(target)
         self._refuse_if_taken(parent, name, target)
         self._name(Named(parent, name, self._handles[handle]))
+        self.changes.note(target)
 
     def rename(self, source: str, target: str) -> None:
         """Move a name. On the disk, the old name never disappears before the new one exists."""
@@ -205,12 +209,15 @@ class CrashFileSystem:
         self._name(Named(parent, name, node))
         old_parent, old_name = self._split(source)
         self._name(Named(old_parent, old_name, None, needs=(parent, name)))
+        self.changes.note(source)
+        self.changes.note(target)
 
     def unlink(self, path: str) -> None:
         """Remove a name."""
         self._find(path)
         parent, name = self._split(path)
         self._name(Named(parent, name, None))
+        self.changes.note(path)
 
     def make_directory(self, path: str) -> bool:
         """Create a directory unless it exists."""
@@ -220,6 +227,7 @@ class CrashFileSystem:
         node = self._new_node(is_directory=True)
         self._directories[node] = {}
         self._name(Named(parent, name, node))
+        self.changes.note(path)
         return True
 
     def remove_directory(self, path: str) -> bool:
@@ -228,6 +236,7 @@ class CrashFileSystem:
             return False
         parent, name = self._split(path)
         self._name(Named(parent, name, None))
+        self.changes.note(path)
         return True
 
     def stamp_directory(self, path: str, mtime_nanoseconds: int) -> None:
@@ -235,6 +244,7 @@ class CrashFileSystem:
         directory = self._find_directory(path)
         self._stamps[directory] = mtime_nanoseconds
         self.log.append(Stamped(directory, mtime_nanoseconds))
+        self.changes.note(path)
 
     def fsync_directory(self, path: str) -> None:
         """Make the names of the directory durable."""

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from storagenode.disk import walking
 from storagenode.partials.partials import Partials
 from storagenode.protocol.batch_wire import InMemoryFile
 from storagenode.protocol.files import FileMetadata
@@ -92,7 +93,8 @@ def scrub(store, photo_version):
 
     async def run():
         with ThreadPoolExecutor(1) as threads, pytest.MonkeyPatch.context() as patch:
-            patch.setattr(scrub_module, "SHARDS", (photo_version.shard,))
+            for module in (scrub_module, walking):
+                patch.setattr(module, "SHARDS", (photo_version.shard,))
             patch.setattr(scrub_module, "PAUSE_SECONDS", 0.0)
             work = Scrub(store, threads, bytes_per_second=1 << 40, now_seconds=lambda: 0.0)
             progress = await work.run_pass()

@@ -99,6 +99,19 @@ def test_the_scrub_yields_to_writes(scrub, idle_scrub, slept, clock):
     assert min(slept) == PAUSE_SECONDS
 
 
+def test_shards_that_do_not_exist_cost_no_step(store, scrub, slept, monkeypatch):
+    """A node of many volumes has few files in most of them, or none."""
+    scrub()
+    steps = len(slept)
+    monkeypatch.setattr("storagenode.disk.store.VOLUMES_WITH_ALL_SHARDS_MAX", 0)
+    for volume in (77, 78, 79):
+        store.create_volume(volume)
+    put(store, variant_of(version_of(5, volume=78)), bytes_of("one"))
+    progress = scrub()
+    assert (progress.files, progress.shards) == (4, 4 * len(SHARDS))
+    assert len(slept) - steps == steps + 1
+
+
 def test_a_pass_reads_every_byte_from_the_disk(scrub, disk, clock):
     """Not from the page cache; and it records its end."""
     progress = scrub()

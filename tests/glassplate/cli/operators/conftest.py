@@ -7,7 +7,7 @@ import time
 import pytest
 
 from glassplate import blocking
-from storagemaster.repair import reconcile
+from storagemaster.repair import cycle
 from storagenode.upkeep import upkeep
 from tests.glassplate.live_cluster import NODES, running_cluster
 
@@ -16,7 +16,7 @@ from tests.glassplate.live_cluster import NODES, running_cluster
 def _cluster(tmp_path_factory):
     """Run a cluster that compares volumes and scrubs disks only at its start."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reconcile, "CYCLE_SECONDS", 1_000_000.0)
+        patch.setattr(cycle, "CYCLE_SECONDS", 1_000_000.0)
         # A scrub would find the damage before the tests do.
         patch.setattr(upkeep, "BETWEEN_PASSES_SECONDS", 86_400.0)
         with running_cluster(tmp_path_factory.mktemp("operated")) as cluster:
