@@ -194,11 +194,11 @@ class StoreOf(Protocol[S]):
     def check_summary(self, volume: VolumeId, shard: str, files: tuple[ListedFile, ...]) -> None:
         """Compare what the store remembers of a shard with its listing, and forget what differs."""
 
-    def load_scrub(self) -> bytes:
-        """Return the saved progress of the scrub, empty without any."""
+    def load_state(self, name: str) -> bytes:
+        """Return a saved state of the upkeep, empty without any."""
 
-    def save_scrub(self, progress: bytes) -> None:
-        """Save the progress of the scrub. A crash can lose it."""
+    def save_state(self, name: str, data: bytes) -> None:
+        """Save a state of the upkeep. A crash can lose it."""
 
     def save_summaries(self) -> None:
         """Save what the store remembers of its shards, so that a restart need not list them."""
@@ -302,11 +302,11 @@ class OneByOne:
 class SavesNothing:
     """A store that needs no summaries, and whose server verifies the bytes by itself."""
 
-    def load_scrub(self) -> bytes:
+    def load_state(self, name: str) -> bytes:  # noqa: ARG002
         """Return nothing."""
         return b""
 
-    def save_scrub(self, progress: bytes) -> None:
+    def save_state(self, name: str, data: bytes) -> None:
         """Do nothing."""
 
     def check_summary(self, volume: VolumeId, shard: str, files: tuple[ListedFile, ...]) -> None:

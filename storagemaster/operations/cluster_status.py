@@ -26,11 +26,11 @@ from storagemaster.operations.alerts import (
     settlement_alerts,
     tombstone_alerts,
 )
+from storagemaster.operations.capacity import colo_capacities, node_capacity
 from storagemaster.operations.certificates import Certificates, certificate_alerts
 from storagemaster.operations.disagreements import Disagreements, Process
 from storagemaster.operations.port_health import PortHealth
 from storagemaster.operations.recent_durations import RecentDurations
-from storagemaster.operations.space_trend import SpaceTrend
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import state_document
 from storagemaster.wire import UPLOAD
@@ -74,7 +74,6 @@ class ClusterStatus:
         self._audit = audit
         self._sweep = sweep
         self._now_seconds = now_seconds
-        self._trend = SpaceTrend()
         self._keys = keys
         self.map_digest = FollowedDigest(lambda: mirrors.cluster).now
         """The digest of the map that this storagemaster follows."""
@@ -124,6 +123,7 @@ class ClusterStatus:
             "master": self._certificates.master,
             "masters": masters,
             "nodes": nodes,
+            "colos": colo_capacities(self._mirrors.cluster, views),
             "volumes": self._volumes(views),
             "waits": self._waits(),
             "pending_hints": sum(view.status.hints for view in views.values() if view.status),
@@ -158,13 +158,12 @@ class ClusterStatus:
 
     def _node(self, node: Node, view: NodeView) -> dict[str, Any]:
         if view.up and view.status is not None:
-            self._trend.record(node.id, self._now_seconds(), view.status)
             self._fsyncs.record(node.id, self._now_seconds(), view.status.fsync_counts)
         return {
             **_node(node, view),
             "read_up": self._port_health.is_up(node.read),
             "clock_difference_seconds": self._port_health.clock_difference_seconds(node.read),
-            "days_to_full": self._trend.days_to_full(node.id),
+            **node_capacity(node, view),
             "fsync_p99_seconds": self._fsyncs.p99_seconds(node.id),
         }
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -106,6 +106,8 @@ def status_metrics(status: Mapping[str, Any]) -> list[Metric]:
     """Return a status document as metrics, without the values that are unknown."""
     metrics = [
         *_node_metrics(status),
+        *_capacity_metrics("node", ["node", "colo"], status["nodes"]),
+        *_capacity_metrics("colo", ["colo"], status["colos"]),
         *_map_metrics(status),
         _edge_up(status),
         _clock_differences(status),
@@ -220,6 +222,26 @@ def _node_metrics(status: Mapping[str, Any]) -> list[Metric]:
             hints.add_metric(labels, node["pending_hints"])
             hints_age.add_metric(labels, node["hints_age_seconds"])
     return [up, readable, suspect, hints, hints_age, photos, stored]
+
+
+def _capacity_metrics(
+    kind: str, names: Sequence[str], found: Iterable[Mapping[str, Any]]
+) -> list[Metric]:
+    """Return the metrics of nodes or colos, by their id and colo."""
+    fill = GaugeMetricFamily(
+        f"glassplate_{kind}_fill_ratio", f"Used share of the disks of the {kind}.", labels=names
+    )
+    days = GaugeMetricFamily(
+        f"glassplate_{kind}_days_to_full",
+        f"Days until the {kind} takes no new photos at the rate of the last week.",
+        labels=names,
+    )
+    for each in found:
+        labels = [each["id"], each["colo"]] if "colo" in each else [each["id"]]
+        for metric, value in ((fill, each["fill_share"]), (days, each["days_to_full"])):
+            if value is not None:
+                metric.add_metric(labels, value)
+    return [fill, days]
 
 
 def _map_metrics(status: Mapping[str, Any]) -> list[Metric]:

@@ -23,8 +23,11 @@ class NodeState(TypedDict):
     """Bytes of all files of these volumes."""
     reserve_bytes: int | None
     """Free space that only deletes use. New photos need twice as much."""
+    fill_share: float | None
+    """The used share of its disk, from 0 to 1; null for a bucket."""
     days_to_full: float | None
-    """Days until the disk takes no new photos at the rate of the last 24 h; null if unknown."""
+    """Days until the disk takes no new photos at the rate of the last week; null without a day of
+    history."""
     fsync_p99_seconds: float | None
     """The time that 99 % of its fsyncs in the last five minutes took at most; null without any."""
     accepts_new_photos: bool
@@ -43,6 +46,17 @@ class NodeState(TypedDict):
     clock_difference_seconds: float | None
     disagrees_on: DisagreesOn
     """Differences from the storagemaster: the volume map, or the keys for photo URLs."""
+
+
+class ColoState(TypedDict):
+    """The space of a colo: the sums of its disks that have reported."""
+
+    id: str
+    free_bytes: int
+    total_bytes: int
+    fill_share: float | None
+    days_to_full: float | None
+    """Days of its nodes together; null if one has less than a day of history."""
 
 
 class MirrorContents(TypedDict):
@@ -142,6 +156,7 @@ class ClusterState(TypedDict):
     master: str
     masters: list[MasterState]
     nodes: list[NodeState]
+    colos: list[ColoState]
     volumes: list[VolumeStatus]
     waits: list[Wait]
     pending_hints: int

@@ -34,7 +34,6 @@ from storagenode.protocol.errors import Corrupt, NodeError, NotFound
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import (
     HINTS,
-    SCRUB,
     SETTLED,
     VOLUME_MARKER,
     VOLUME_MARKER_BYTES,
@@ -339,13 +338,13 @@ class DiskStore(VolumeContents):
             raise Corrupt(f"{place} has SHA-256 {found} instead of {wanted}; it was quarantined")
         return found
 
-    def save_scrub(self, progress: bytes) -> None:
-        """Save the progress of the scrub. A crash can lose it."""
+    def save_state(self, name: str, data: bytes) -> None:
+        """Save a state of the upkeep. A crash can lose it."""
         if self.condition().accepts_new_photos:
             with self._writing(), staged(self.file_system) as file:
-                file.write(progress)
+                file.write(data)
                 file.seal(mtime_seconds=int(self._now_seconds()), digest=file.digest)
-                file.rename(SCRUB)
+                file.rename(name)
 
     def save_summaries(self) -> None:
         """Save the summaries of the shards that changed, unless the disk takes no writes."""

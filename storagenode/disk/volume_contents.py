@@ -11,7 +11,7 @@ from storagenode.disk.shard_listing import ShardListings
 from storagenode.disk.summaries.summaries import Summaries
 from storagenode.protocol.errors import Corrupt, NotAMirror, NotFound
 from storagenode.protocol.files import ListedFile, UnfinishedPhotos, VolumeSummary
-from storagenode.protocol.layout import SCRUB, Place, directory_of
+from storagenode.protocol.layout import Place, directory_of
 from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PhotoId
 from volumes.photo_path import VolumeId, volume_of
@@ -82,10 +82,10 @@ class VolumeContents:
         """Compare the summary of a shard with its listing, and forget it if it differs."""
         self._summaries.check(volume, shard, files)
 
-    def load_scrub(self) -> bytes:
-        """Return the saved progress of the scrub, empty without any."""
+    def load_state(self, name: str) -> bytes:
+        """Return a saved state of the upkeep, empty without any."""
         try:
-            with opened(self.file_system, SCRUB) as file:
+            with opened(self.file_system, name) as file:
                 return file.read()
         except (NotFound, Corrupt, OSError):
             return b""

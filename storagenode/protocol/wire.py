@@ -80,6 +80,8 @@ class NodeStatus:
     """Number of tombstones that the disk refused, and that the node keeps in memory."""
     reserve_bytes: int = 0
     """Free space that only deletes use; new photos need twice as much."""
+    filled_bytes_per_day: float | None = None
+    """The rate at which the disk fills, negative if it empties; None without enough history."""
     settled: tuple[str, ...] = ()
     """Versions with an original in the node's quarantine that gave way to another."""
     certificate_expiry_seconds: int = 0

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import Corrupt, NodeError, NotFound
-from storagenode.protocol.layout import TOMBSTONE_BYTES, Place
+from storagenode.protocol.layout import SCRUB, TOMBSTONE_BYTES, Place
 from storagenode.store import Store
 from volumes.json_text import parse_json
 from volumes.photo_path import (
@@ -100,7 +100,7 @@ class Scrub:
         self._bytes_per_second = bytes_per_second
         self._now_seconds = now_seconds
         self._sleep = sleep
-        self.progress = _parse_progress(store.load_scrub())
+        self.progress = _parse_progress(store.load_state(SCRUB))
         self._saved_at = now_seconds()
         self._written_at = -math.inf
 
@@ -184,7 +184,7 @@ class Scrub:
         # A crash or a disk that takes no writes costs a repetition of shards.
         with contextlib.suppress(NodeError, OSError):
             loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._threads, self._store.save_scrub, text)
+            await loop.run_in_executor(self._threads, self._store.save_state, SCRUB, text)
 
     def _check_some(self, files: Iterator[PhotoFile]) -> int:
         """Compare the next files with their digests; return their cost, or 0 without any."""

@@ -10,6 +10,7 @@ from typing import Any
 from storagenode.protocol.errors import NodeError
 from storagenode.store import Store
 from storagenode.upkeep.scrub import Scrub
+from storagenode.upkeep.space_history import SpaceHistory
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +20,7 @@ FINISH_DELETES_SECONDS = 10.0
 REMOVE_PARTIALS_SECONDS = 60.0
 # A restart lists the shards that changed in this time. Each changed volume costs one write.
 SAVE_SUMMARIES_SECONDS = 120.0
+RECORD_SPACE_SECONDS = 60.0
 EMPTY_TRASH_SECONDS = 600.0
 
 
@@ -41,6 +43,7 @@ class Upkeep:
         self._scrub = scrub
         self._threads = threads
         self._trash_days = trash_days
+        self._space_history = SpaceHistory(store)
         self._requested = asyncio.Event()
 
     def request_scrub(self) -> None:
@@ -55,6 +58,13 @@ class Upkeep:
         """Return an age that no file exceeds since it was verified, 0 if it is unknown."""
         return self._scrub.unverified_seconds()
 
+    def status_fields(self) -> dict[str, Any]:
+        """Return what the node's status has of upkeep."""
+        return {
+            "unverified_seconds": self.unverified_seconds(),
+            "filled_bytes_per_day": self._space_history.filled_bytes_per_day(),
+        }
+
     def scrub_document(self) -> dict[str, Any]:
         """Return the scrub progress as JSON."""
         return self._scrub.document()
@@ -67,6 +77,7 @@ class Upkeep:
             self._finish_deletes,
             self._remove_partials,
             self._save_summaries,
+            self._record_space,
             self._remove_old,
         )
         tasks = [asyncio.create_task(work()) for work in works]
@@ -88,6 +99,9 @@ class Upkeep:
 
     async def _save_summaries(self) -> None:
         await self._repeat(SAVE_SUMMARIES_SECONDS, self._store.save_summaries, "saving summaries")
+
+    async def _record_space(self) -> None:
+        await self._repeat(RECORD_SPACE_SECONDS, self._space_history.record, "recording the space")
 
     async def _remove_old(self) -> None:
         while True:

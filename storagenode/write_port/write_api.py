@@ -205,7 +205,7 @@ class WriteApi:
             unwritten_tombstones=condition.unwritten_tombstones,
             reserve_bytes=condition.reserve_bytes,
             settled=store.settled(),
-            unverified_seconds=self._upkeep.unverified_seconds(),
+            **self._upkeep.status_fields(),
             fsync_counts=fsync_counts(store),
             hints=hints,
             hints_age_seconds=self._hints_age.seconds(hints, self._now_seconds()),

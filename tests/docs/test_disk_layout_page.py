@@ -17,10 +17,11 @@ from storagenode.partials.partials import Partials
 from storagenode.protocol.audit_log import AUDIT, parse_audit_file
 from storagenode.protocol.errors import Gone
 from storagenode.protocol.files import Published
-from storagenode.protocol.layout import HINTS, TRASH, Place
+from storagenode.protocol.layout import HINTS, SCRUB, TRASH, Place
 from storagenode.protocol.maps import MAPS, parse_map_name
 from storagenode.protocol.partials import PARTIALS, parse_partial
 from storagenode.upkeep.recent_photos import RecentPhotos
+from storagenode.upkeep.space_history import SpaceHistory
 from tests.docs.pages import blocks, codes, read_page, section, table
 from tests.storagenode.photo_samples import digest_of
 from tests.storagenode.tombstones import PROOFS, proof_of
@@ -60,6 +61,7 @@ MARKERS = {
     ".cold-tier",
     ".summaries",
     ".scrub",
+    ".space",
     "00000043.vote.toml",
     "00000043.in-force.toml",
 }
@@ -170,7 +172,8 @@ def _root(tmp_path_factory):
         )
     store.shard_digests(VOLUME)
     store.save_summaries()
-    store.save_scrub(b"{}")
+    store.save_state(SCRUB, b"{}")
+    SpaceHistory(store, now_seconds=lambda: NOW).record()
     with store.staging(bytes_expected=0) as staged:
         yield BuiltRoot(path, store, staged.path)
     file_system.close_root()
@@ -236,7 +239,7 @@ def test_the_attributes_of_files(root):
             ".recent": "in `.recent/`",
         }.get(
             each.split("/")[0],
-            "`.volume`, `.cold-tier`, `.summaries`, `.scrub`, in `.maps/`"
+            "`.volume`, `.cold-tier`, `.summaries`, `.scrub`, `.space`, in `.maps/`"
             if path.name in MARKERS
             else "photo file, also in `.hints/`, `.trash/`, and `.quarantine/`",
         )

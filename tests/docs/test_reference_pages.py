@@ -44,8 +44,11 @@ STATUS = {
             "clock_difference_seconds": 0.0,
             "photos": 0,
             "bytes": 0,
+            "fill_share": 0.5,
+            "days_to_full": 12.0,
         },
     ],
+    "colos": [{"id": "east", "fill_share": 0.5, "days_to_full": 12.0}],
     "masters": [{"id": "m", "colo": "east", "up": True, "disagrees_on": []}],
     "edges": [
         {

@@ -118,7 +118,7 @@ class SimulatedNode(Machine):
             marker,
             InternalVerifier(self.keys, receiver=self.node.id),
             self.puller,
-            SimpleNamespace(unverified_seconds=float),  # type: ignore[arg-type]
+            SimpleNamespace(status_fields=dict),  # type: ignore[arg-type]
             self.fence,
             self.threads,  # type: ignore[arg-type]
             self.threads,  # type: ignore[arg-type]

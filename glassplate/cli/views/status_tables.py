@@ -12,6 +12,10 @@ from rich.text import Text
 from glassplate.cli.views.health_warnings import compact_ranges
 from glassplate.cli.views.output import Document, new_table
 
+DAYS_MAX = 9_999
+"""The days to full of a disk that does not fill."""
+DAYS_SHOWN_MAX = 365
+
 
 def status_view(document: Document, warnings: Sequence[str]) -> RenderableType:
     """Return the whole state. Warnings come last, next to the prompt."""
@@ -19,6 +23,8 @@ def status_view(document: Document, warnings: Sequence[str]) -> RenderableType:
         Text(f"Cluster {document['cluster']}, as reported by {document['master']}", style="bold"),
         "",
         _nodes_table(document["nodes"]),
+        "",
+        *(Text(_describe_capacity(colo)) for colo in document["colos"]),
         "",
         _volumes_table(document["volumes"]),
         "",
@@ -40,7 +46,7 @@ def status_view(document: Document, warnings: Sequence[str]) -> RenderableType:
 
 
 def _nodes_table(nodes: Sequence[Document]) -> Table:
-    table = new_table("Colo", "Node", "State", "Stored", "Free", "Size", "Hints")
+    table = new_table("Colo", "Node", "State", "Stored", "Free", "Used", "Full in", "Hints")
     shown_colo = None
     for node in sorted(nodes, key=lambda node: (node["colo"], node["id"])):
         table.add_row(
@@ -49,7 +55,8 @@ def _nodes_table(nodes: Sequence[Document]) -> Table:
             _node_state(node),
             _bytes(node["bytes"]),
             _bytes(node["free_bytes"]),
-            _bytes(node["total_bytes"]),
+            _share(node["fill_share"]),
+            _full_in(node["days_to_full"]),
             "?" if node["pending_hints"] is None else str(node["pending_hints"]),
         )
         shown_colo = node["colo"]
@@ -88,6 +95,29 @@ def _describe_contents(volumes: Sequence[Document]) -> str:
     if None in photos:
         return "not known until all volumes are compared"
     return f"{sum(photos):,}, {_bytes(sum(size))} on each mirror"
+
+
+def _describe_capacity(colo: Document) -> str:
+    """Return the used share of a colo, and when it is full."""
+    used = f"Colo {colo['id']}: {_share(colo['fill_share'])} used"
+    days = colo["days_to_full"]
+    if days is None:
+        return f"{used}; not enough history yet to say when it is full"
+    if days >= DAYS_MAX:
+        return f"{used}; it does not fill"
+    return f"{used}; full in {_full_in(days)} at the rate of the last week"
+
+
+def _full_in(days: float | None) -> str:
+    if days is None:
+        return "?"
+    if days >= DAYS_MAX:
+        return "never"
+    return "> 1 year" if days > DAYS_SHOWN_MAX else f"{days:.0f} days"
+
+
+def _share(share: float | None) -> str:
+    return "?" if share is None else f"{share:.0%}"
 
 
 def _describe_repair(repair: Document) -> str:

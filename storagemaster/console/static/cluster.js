@@ -48,7 +48,7 @@ export async function render({ main, may, on, signal }) {
     alerts, head, colos,
     h("p", { class: "small marks" },
       h("span", {}, marksSentence(status)),
-      h("span", {}, "Days to full: slope of the last 24 hours, known after one."),
+      h("span", {}, "Days to full: at the rate of the last week, known after one day."),
       h("span", {}, "fsync: 99 % were as fast in the last five minutes.")),
     h("section", {},
       h("div", { class: "section-head" }, h("h2", {}, "Last hours"),

@@ -26,10 +26,15 @@ def _document():
                 "accepts_new_photos": False,
                 "bytes": 999_900_000_000,
                 "free_bytes": 999_900_000_000,
-                "total_bytes": 999_900_000_000,
+                "fill_share": 1.0,
+                "days_to_full": 9_998.0,
                 "pending_hints": 123_456,
             }
             for node in NODES
+        ],
+        "colos": [
+            {"id": "east", "fill_share": 0.414, "days_to_full": 119.6},
+            {"id": "west", "fill_share": 0.0, "days_to_full": None},
         ],
         "volumes": [
             {
@@ -65,11 +70,32 @@ def test_nothing_folds_at_80_columns(document):
     Console(file=file, width=80).print(status_view(document, ["edge varnish is down"]))
     lines = [line.rstrip() for line in file.getvalue().splitlines()]
     assert max(map(len, lines)) <= 80
-    # Five titles and headings, four nodes, two volumes, four counts, TLS, two edges, a warning.
-    assert len(list(filter(None, lines))) == 18
+    # Five titles and headings, four nodes, two colos, two volumes, four counts, TLS, two edges, a
+    # warning.
+    assert len(list(filter(None, lines))) == 20
+    assert sum(" 100%  > 1 year " in line for line in lines) == 4
     assert "Photos: 3,000,000, 7.5 GB on each mirror" in lines
     assert sum("offloaded to cold-1" in line and line.endswith("(down)") for line in lines) == 2
     assert lines[-1] == "! edge varnish is down"
+
+
+@pytest.mark.parametrize(
+    ("days", "of_colo", "of_node"),
+    [
+        (119.6, "full in 120 days at the rate of the last week", "120 days"),
+        (0.0, "full in 0 days at the rate of the last week", "0 days"),
+        (9_999.0, "it does not fill", "never"),
+        (None, "not enough history yet to say when it is full", "?"),
+    ],
+)
+def test_fill_and_days_to_full_of_each_colo_and_node(document, days, of_colo, of_node):
+    """Measured over the last week, and unknown in the first day."""
+    document["colos"][0]["days_to_full"] = document["nodes"][0]["days_to_full"] = days
+    file = io.StringIO()
+    Console(file=file, width=80).print(status_view(document, []))
+    assert f"Colo east: 41% used; {of_colo}" in file.getvalue()
+    row = next(line for line in file.getvalue().splitlines() if " east-1 " in line)
+    assert row.split("100%")[1].strip().startswith(of_node)
 
 
 def test_photos_are_not_counted_before_all_volumes_are_compared(document):

@@ -166,6 +166,8 @@ STATUS = {
             "clock_difference_seconds": -4.5,
             "photos": 7,
             "bytes": 800,
+            "fill_share": 0.5,
+            "days_to_full": 12.0,
         },
         {
             "id": "west-1",
@@ -181,8 +183,11 @@ STATUS = {
             "clock_difference_seconds": None,
             "photos": None,
             "bytes": None,
+            "fill_share": None,
+            "days_to_full": None,
         },
     ],
+    "colos": [{"id": "east", "fill_share": 0.5, "days_to_full": 12.0}],
     "masters": [{"id": "m", "colo": "east", "up": True, "disagrees_on": []}],
     "edges": [
         {

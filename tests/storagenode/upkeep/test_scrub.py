@@ -10,7 +10,7 @@ import pytest
 
 from storagenode.disk.filesystem import DIGEST_XATTR, DiskFileSystem
 from storagenode.disk.store import DiskStore
-from storagenode.protocol.layout import Place
+from storagenode.protocol.layout import SCRUB, Place
 from storagenode.upkeep.scrub import (
     BUSY_PAUSE_SECONDS,
     BUSY_SECONDS,
@@ -198,7 +198,9 @@ def test_a_restart_continues_the_pass(store, clock, slept, monkeypatch):
 def test_a_restart_reads_a_volume_that_was_added(store, clock, monkeypatch):
     """Also one with a lower number, in the next pass."""
     monkeypatch.setattr("storagenode.upkeep.scrub.SAVE_SECONDS", -1)
-    store.save_scrub(b'{"volume": 42, "shard": "zz", "started_seconds": 5, "completed_seconds": 1}')
+    store.save_state(
+        SCRUB, b'{"volume": 42, "shard": "zz", "started_seconds": 5, "completed_seconds": 1}'
+    )
     for volume in (7, 50):
         store.create_volume(volume)
         put(store, variant_of(version_of(1, volume=volume)), bytes_of("added", size=SIZE))
@@ -216,7 +218,7 @@ def test_unusable_progress_begins_a_pass(store, clock):
     """It was damaged, or saved in another form."""
     with ThreadPoolExecutor(1) as threads:
         for text in (b"{", b"[]", b'{"position": 1}'):
-            store.save_scrub(text)
+            store.save_state(SCRUB, text)
             scrub = Scrub(store, threads, bytes_per_second=1000, now_seconds=clock)
             assert scrub.progress.started_seconds == 0
 
