@@ -361,7 +361,7 @@ class NodeClient(PartialRequests, AuditRequests, MapRequests, TrashRequests, Vol
 
     async def _write_many(self, files: Sequence[InMemoryFile]) -> list[WriteOutcome]:
         body = batch_wire.render_writes(files)
-        rows = await self._call_short(routes.WRITE_MANY.target(), body)
+        rows = await self._call_short(routes.WRITE_MANY.target(), body, timeout_seconds=None)
         try:
             return batch_wire.parse_outcomes(rows, count=len(files))
         except (TypeError, KeyError) as error:

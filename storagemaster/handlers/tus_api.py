@@ -24,7 +24,6 @@ from storagemaster.errors import (
 from storagemaster.handlers.auditing import STORED, upload_act
 from storagemaster.handlers.authorization import CALLER, Authorization, Handler
 from storagemaster.handlers.upload_request import body_limit, declared_digest, upload_request
-from storagemaster.image_header.sniff import HeaderReader
 from storagemaster.photos.photo_urls import NO_URLS, UrlGrant
 from storagemaster.resumable import tus
 from storagemaster.resumable.resumable_uploads import Progress, ResumableUploads
@@ -37,7 +36,6 @@ from storagemaster.upload_wire import (
 )
 from storagemaster.uploads.upload_body import (
     DeclaredBody,
-    accepted,
     parse_digest_header,
     render_digest_header,
 )
@@ -174,8 +172,6 @@ class TusApi:
         if (request.content_length or 0) > room:
             raise _too_large(upload, room)
         body = _refusing_more(request.content.iter_any(), upload, room)
-        if offset == 0:
-            body = _refusing_other_formats(body)
         progress = await self._uploads.append(
             upload, _verified(body, checks), offset=offset, whole=bool(checks), urls=urls
         )
@@ -292,16 +288,6 @@ async def _refusing_more(
         size += len(chunk)
         if size > room:
             raise _too_large(upload, room)
-        yield chunk
-
-
-async def _refusing_other_formats(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield a body; raise `UnsupportedFormat` as soon as it cannot be the beginning of a photo."""
-    header = HeaderReader()
-    async for chunk in body:
-        header.feed(chunk)
-        if header.result is not None:
-            accepted(header.result, pixels_max=None)
         yield chunk
 
 

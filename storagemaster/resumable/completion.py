@@ -1,6 +1,6 @@
 """The end of a resumable upload: its bytes become a photo, by the same commit as any upload."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from runtime.crashpoint import crashpoint
@@ -9,6 +9,7 @@ from storagemaster.image_header.sniff import HeaderReader, NotAPhoto, Sniffed
 from storagemaster.mirrors.mirroring import Copies, Mirroring
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.placement import Placement, Target
+from storagemaster.resumable.partial_copies import Appended
 from storagemaster.resumable.upload_url import ResumableUpload
 from storagemaster.uploads.stripping import BodyToStore
 from storagemaster.uploads.upload_body import accepted
@@ -22,11 +23,12 @@ from volumes.sizes import ORIGINAL_LETTER
 
 
 @dataclass(frozen=True, slots=True)
-class CompleteCopies:
-    """The nodes with all bytes of an upload, and the digest of these bytes."""
+class CompleteUpload:
+    """The nodes with all bytes of an upload, the digest of these bytes, and the photo in them."""
 
     nodes: tuple[NodeId, ...]
     sha256: str
+    photo: Sniffed
 
 
 class Completion:
@@ -36,47 +38,62 @@ class Completion:
         self._mirrors = mirrors
         self._mirroring = mirroring
 
-    async def agree(self, upload: ResumableUpload, lengths: Mapping[NodeId, int]) -> CompleteCopies:
-        """Return the complete copies with the declared digest, or that of the first copy.
+    async def check_appended(
+        self, upload: ResumableUpload, appended: Appended, header: HeaderReader
+    ) -> CompleteUpload:
+        """Verify an upload that an append has completed; return and raise as `check_stored` does.
 
-        Copies differ only if two clients continued one upload with different bytes.
+        Nodes are queried only if the bytes came in more than one segment.
+        """
+        if not appended.sha256:
+            return await self.check_stored(upload, appended.nodes)
+        if upload.sha256 not in {None, appended.sha256}:
+            raise _digest_mismatch(upload, appended.sha256)
+        photo = self._accepted(upload, header.finish())
+        return CompleteUpload(appended.nodes, appended.sha256, photo)
+
+    async def check_stored(
+        self, upload: ResumableUpload, nodes: Sequence[NodeId]
+    ) -> CompleteUpload:
+        """Verify an upload whose bytes are all on these nodes.
+
+        Copies differ only if two clients continued one upload with different bytes. Then those with
+        the declared digest count, or that of the first copy.
 
         Raises:
             DigestMismatch: No copy has the declared digest.
-            Unavailable: No complete copy can be read.
+            UnsupportedFormat, TooManyPixels: The photo is not accepted.
+            Unavailable: No copy can be read.
         """
-        complete = [node for node, length in lengths.items() if length == upload.bytes_total]
 
         async def digest_on(_: NodeId, node: NodeClient) -> str:
             return await node.partial_digest(upload.partial)
 
-        found = await self._mirrors.query(complete, digest_on)
+        found = await self._mirrors.query(nodes, digest_on)
         if not found.results:
             raise Unavailable("the upload is complete and cannot be read now; try again")
         digests = list(found.results.values())
         agreed = upload.sha256 or digests[0]
         if agreed not in digests:
-            raise DigestMismatch(f"received SHA-256 {digests[0]}, expected {upload.sha256}")
-        nodes = tuple(node for node, digest in found.results.items() if digest == agreed)
-        return CompleteCopies(nodes, agreed)
+            raise _digest_mismatch(upload, digests[0])
+        same = tuple(node for node, digest in found.results.items() if digest == agreed)
+        return CompleteUpload(same, agreed, await self._sniff(upload, same))
 
-    async def sniff(self, upload: ResumableUpload, complete: CompleteCopies) -> Sniffed:
-        """Return the photo's format and dimensions, after reading as little as tells them.
-
-        Raises:
-            UnsupportedFormat, TooManyPixels: The photo is not accepted.
-            Unavailable: No copy can be read.
-        """
+    async def _sniff(self, upload: ResumableUpload, nodes: Sequence[NodeId]) -> Sniffed:
+        """Return the photo's format and dimensions, after reading as little as tells them."""
         failures = []
-        for node in self._mirrors.local_first(complete.nodes):
+        for node in self._mirrors.local_first(nodes):
             try:
                 found = await self._sniff_on(self._mirrors.nodes[node], upload)
             except NodeError as error:
                 failures.append(f"{node}: {error}")
             else:
-                pixels_max = self._mirrors.cluster.limits.pixels_max
-                return accepted(found, pixels_max=pixels_max, formats=upload.formats)
+                return self._accepted(upload, found)
         raise Unavailable(f"the upload cannot be read now ({'; '.join(failures)}); try again")
+
+    def _accepted(self, upload: ResumableUpload, found: Sniffed | NotAPhoto) -> Sniffed:
+        pixels_max = self._mirrors.cluster.limits.pixels_max
+        return accepted(found, pixels_max=pixels_max, formats=upload.formats)
 
     async def _sniff_on(self, node: NodeClient, upload: ResumableUpload) -> Sniffed | NotAPhoto:
         header = HeaderReader()
@@ -87,7 +104,7 @@ class Completion:
             offset += len(chunk)
         return header.finish()
 
-    def original(self, upload: ResumableUpload, complete: CompleteCopies) -> AsyncIterator[bytes]:
+    def original(self, upload: ResumableUpload, complete: CompleteUpload) -> AsyncIterator[bytes]:
         """Yield the bytes of an upload from a node that has them, if a node can be read."""
         node = self._mirrors.nodes[self._mirrors.local_first(complete.nodes)[0]]
 
@@ -118,7 +135,7 @@ class Completion:
         )
 
     async def publish(
-        self, upload: ResumableUpload, complete: CompleteCopies, ext: str, placed: Placement
+        self, upload: ResumableUpload, complete: CompleteUpload, placed: Placement
     ) -> Copies:
         """Store the photo on the nodes of a placement; return as the upload of a photo does.
 
@@ -127,7 +144,7 @@ class Completion:
         Raises:
             Unavailable, IdempotencyKeyReused, PhotoGone: As `Mirroring.stream` does.
         """
-        original = Variant(upload.photo_version, ORIGINAL_LETTER, ext)
+        original = Variant(upload.photo_version, ORIGINAL_LETTER, complete.photo.ext)
 
         async def publish_on(target: Target) -> Published:
             published = await self._mirrors.nodes[target.node].publish_partial(
@@ -147,3 +164,7 @@ class Completion:
             size_bytes=upload.bytes_total,
             strict=upload.strict,
         )
+
+
+def _digest_mismatch(upload: ResumableUpload, found: str) -> DigestMismatch:
+    return DigestMismatch(f"received SHA-256 {found}, expected {upload.sha256}")

@@ -5,9 +5,12 @@ photo. So the offset of an upload is the length of its longest copy, and one cop
 continue.
 """
 
+import asyncio
 import hashlib
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from functools import partial as bind
 
 from storagemaster.errors import NoRoomForParts, OffsetMismatch, Unavailable, UnknownUpload
@@ -16,12 +19,26 @@ from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.resumable.upload_url import ResumableUpload
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import NodeError, NotFound, OutOfSpace, Unreachable
+from storagenode.protocol.partials import Partial
 from volumes.cluster import NodeId
 
 log = logging.getLogger(__name__)
 
 # A storagemaster or a node that dies costs the client at most this much of what it sent.
 SEGMENT_BYTES_MAX = 8 * 1024 * 1024
+# Uploads that end within this time are removed by one request to each node.
+REMOVAL_SECONDS = 0.1
+REMOVALS_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The end of an upload after an append, and the copies that have all bytes before it."""
+
+    offset: int
+    nodes: tuple[NodeId, ...]
+    sha256: str
+    """The SHA-256 of all bytes, if they came in one segment; "" otherwise."""
 
 
 class PartialCopies:
@@ -29,6 +46,8 @@ class PartialCopies:
 
     def __init__(self, mirrors: Mirrors) -> None:
         self._mirrors = mirrors
+        self._ended: list[ResumableUpload] = []
+        self._removal: asyncio.Task[None] | None = None
 
     async def create(self, upload: ResumableUpload) -> None:
         """Make room for an upload on its nodes. One of them is enough.
@@ -76,8 +95,8 @@ class PartialCopies:
 
     async def append(
         self, upload: ResumableUpload, body: AsyncIterator[bytes], *, offset: int, whole: bool
-    ) -> int:
-        """Append a body to the longest copies; return the new offset.
+    ) -> Appended:
+        """Append a body to the longest copies; return their end.
 
         If the body raises, the bytes before are kept, or none if only the `whole` body counts. The
         exception propagates.
@@ -86,15 +105,31 @@ class PartialCopies:
             OffsetMismatch: The upload does not continue at this offset.
             UnknownUpload, Unavailable: As `lengths` does.
         """
-        lengths = await self.lengths(upload)
-        if max(lengths.values()) != offset:
-            raise OffsetMismatch(max(lengths.values()), offset)
-        nodes = [id_ for id_, length in lengths.items() if length == offset]
         segments = _Segments(body, whole=whole)
+        nodes = await self._nodes_to_append(upload, segments, offset)
+        end = offset
         while await segments.has_more():
-            nodes = await self._append_segment(upload, segments, offset, nodes)
-            offset += segments.bytes
-        return offset
+            nodes = await self._append_segment(upload, segments, end, nodes)
+            end += segments.bytes
+        is_one_segment = offset == 0 and segments.bytes == end
+        return Appended(end, tuple(nodes), segments.digest() if is_one_segment else "")
+
+    async def _nodes_to_append(
+        self, upload: ResumableUpload, segments: "_Segments", offset: int
+    ) -> list[NodeId]:
+        """Return the nodes to append to at an offset.
+
+        The first bytes of a new upload are sent at once: a node that is further refuses them.
+
+        Raises:
+            Exception: As `append` does.
+        """
+        up = [id_ for id_ in upload.nodes if self._mirrors.fleet.is_up(id_)]
+        if offset == 0 and up and await segments.has_bytes():
+            return up
+        lengths = await self.lengths(upload)
+        _refuse_other_offset(lengths, offset)
+        return [id_ for id_, length in lengths.items() if length == offset]
 
     async def _append_segment(
         self, upload: ResumableUpload, segments: "_Segments", offset: int, nodes: list[NodeId]
@@ -119,12 +154,29 @@ class PartialCopies:
             else:
                 appended.append(id_)
         if not appended:
+            _refuse_other_offset(await self.lengths(upload), offset)
             raise Unavailable("no node stored the bytes; continue where the upload ends")
         return appended
 
-    async def remove(self, upload: ResumableUpload) -> None:
-        """Remove an upload from every node that responds. The others remove it when it expires."""
-        await self._mirrors.query(upload.nodes, lambda _, node: node.remove_partial(upload.partial))
+    async def remove(self, *uploads: ResumableUpload) -> None:
+        """Remove uploads from every node that responds. The others remove them when they expire."""
+        partials: dict[NodeId, list[Partial]] = defaultdict(list)
+        for upload in uploads:
+            for id_ in upload.nodes:
+                partials[id_].append(upload.partial)
+        await self._mirrors.query(partials, lambda id_, node: node.remove_partials(partials[id_]))
+
+    def remove_later(self, upload: ResumableUpload) -> None:
+        """Remove an upload with others that end in the next moment: its client does not wait."""
+        self._ended.append(upload)
+        if self._removal is None or self._removal.done():
+            self._removal = asyncio.create_task(self._remove_ended())
+
+    async def _remove_ended(self) -> None:
+        while self._ended:
+            await asyncio.sleep(REMOVAL_SECONDS)
+            ended, self._ended = self._ended[:REMOVALS_MAX], self._ended[REMOVALS_MAX:]
+            await self.remove(*ended)
 
     def _record_failure(self, id_: NodeId, error: Exception) -> None:
         if isinstance(error, Unreachable | StalledError):
@@ -137,7 +189,7 @@ class PartialCopies:
 class _Segments:
     """A body, cut into segments. An exception of the body ends a segment, and is raised later.
 
-    With `whole`, the body is one segment, and its exception is raised at once.
+    With `whole`, the body is one segment, and its exception is raised before the segment ends.
     """
 
     def __init__(self, body: AsyncIterator[bytes], *, whole: bool) -> None:
@@ -152,17 +204,23 @@ class _Segments:
         """Return the SHA-256 of the segment, once it has been read to its end."""
         return self._hash.hexdigest()
 
+    async def has_bytes(self) -> bool:
+        """Return True if the body has another byte, and False if it has ended or failed."""
+        if not self._rest:
+            await self._read()
+        return bool(self._rest)
+
     async def has_more(self) -> bool:
         """Return True if the body has another byte.
 
         Raises:
             Exception: The exception that ended the body.
         """
-        if not self._rest:
-            await self._read()
-        if not self._rest and self._failure is not None:
+        if await self.has_bytes():
+            return True
+        if self._failure is not None:
             raise self._failure
-        return bool(self._rest)
+        return False
 
     async def next_segment(self) -> AsyncIterator[bytes]:
         """Yield the bytes of the next segment."""
@@ -174,19 +232,23 @@ class _Segments:
             self._hash.update(chunk)
             self.bytes += len(chunk)
             yield chunk
-            if not self._rest:
-                await self._read()
+            if not await self.has_bytes() and self._whole and self._failure is not None:
+                raise self._failure
 
     async def _read(self) -> None:
         if self._failure is not None:
             return
         try:
             self._rest = await anext(self._body, b"")
-        except Exception as error:
-            if self._whole:
-                raise
-            # The bytes before are kept, so that the client continues there.
+        except Exception as error:  # noqa: BLE001 - raised later
+            # Unless the body counts as a whole, the bytes before are kept: the client continues.
             self._failure = error
+
+
+def _refuse_other_offset(lengths: Mapping[NodeId, int], offset: int) -> None:
+    end = max(lengths.values())
+    if end != offset:
+        raise OffsetMismatch(end, offset)
 
 
 def _reasons(unreachable: Mapping[NodeId, str]) -> str:

@@ -1,9 +1,9 @@
 """Resumable uploads: begun at one storagemaster, continued and completed at any."""
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial as bind
 
 from permission_urls import KeySource, Unsignable
 from runtime.crashpoint import crashpoint
@@ -20,22 +20,27 @@ from storagemaster.errors import (
     UnsupportedFormat,
     UploadExpired,
 )
+from storagemaster.image_header.sniff import HeaderReader
 from storagemaster.mirrors.mirroring import COPIES_MIN, Copies
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
 from storagemaster.mirrors.placement import Placement
 from storagemaster.photos.photo_urls import NO_URLS, UrlGrant
-from storagemaster.resumable.completion import CompleteCopies, Completion
+from storagemaster.resumable.completion import CompleteUpload, Completion
 from storagemaster.resumable.partial_copies import PartialCopies
 from storagemaster.resumable.tus import METADATA_HEADER
 from storagemaster.resumable.upload_url import ResumableUpload, UploadVerifier, sign_upload
 from storagemaster.uploads.stored_receipts import StoredReceipts
 from storagemaster.uploads.stripping import without_positions
+from storagemaster.uploads.upload_body import accepted
 from storagemaster.uploads.uploads import UploadRequest, Uploads
 from storagemaster.wire import Receipt
 from volumes.photo_path import Variant
 
 LIFETIME_SECONDS = 24 * 3600
+
+Check = Callable[[], Awaitable[CompleteUpload]]
+"""Verifies the bytes of an upload, as `Completion.check_stored` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,6 @@ class ResumableUploads:
         self._keys = keys
         self._verifier = UploadVerifier(keys)
         self._now_seconds = now_seconds
-        self._removals: set[asyncio.Task[None]] = set()
 
     async def begin(
         self, request: UploadRequest, *, metadata: str, token_id: str, finds_stored: bool = False
@@ -151,7 +155,11 @@ class ResumableUploads:
         offset = max(lengths.values())
         if offset < upload.bytes_total:
             return Progress(offset)
-        return Progress(offset, is_stored=True, receipt=await self._commit_once(upload, urls))
+        complete = [node for node, length in lengths.items() if length == offset]
+        check = bind(self._completion.check_stored, upload, complete)
+        return Progress(
+            offset, is_stored=True, receipt=await self._commit_once(upload, check, urls)
+        )
 
     async def append(
         self,
@@ -165,11 +173,15 @@ class ResumableUploads:
         """Append a body as `PartialCopies.append` does, and commit the upload if it is complete.
 
         Raises:
+            UnsupportedFormat: The bytes cannot be the beginning of a photo.
             MasterError: As `PartialCopies.append` and `progress` do.
         """
         self._refuse_expired(upload)
+        header = HeaderReader()
+        if offset == 0:
+            body = _refusing_other_formats(body, header)
         try:
-            end = await self._copies.append(upload, body, offset=offset, whole=whole)
+            appended = await self._copies.append(upload, body, offset=offset, whole=whole)
         except UnknownUpload:
             await self._refuse_unless_stored(upload)
             if offset != upload.bytes_total:
@@ -178,9 +190,11 @@ class ResumableUploads:
         except UnsupportedFormat:
             await self._copies.remove(upload)
             raise
-        if end < upload.bytes_total:
-            return Progress(end)
-        return Progress(end, is_stored=True, receipt=await self._commit_once(upload, urls))
+        if appended.offset < upload.bytes_total:
+            return Progress(appended.offset)
+        check = bind(self._completion.check_appended, upload, appended, header)
+        receipt = await self._commit_once(upload, check, urls)
+        return Progress(appended.offset, is_stored=True, receipt=receipt)
 
     async def end(self, upload: ResumableUpload) -> None:
         """Remove an upload that is not stored.
@@ -208,10 +222,12 @@ class ResumableUploads:
             return False
         return True
 
-    async def _commit_once(self, upload: ResumableUpload, urls: UrlGrant) -> Receipt | None:
+    async def _commit_once(
+        self, upload: ResumableUpload, check: Check, urls: UrlGrant
+    ) -> Receipt | None:
         """Commit an upload; return None if another request has committed it meanwhile."""
         try:
-            return await self._commit(upload, urls)
+            return await self._commit(upload, check, urls)
         except (Unavailable, UnknownUpload):
             # The other request removes the bytes while this one reads them.
             volume, photo = upload.photo_version.volume, upload.photo_version.photo
@@ -219,19 +235,17 @@ class ResumableUploads:
                 raise
             return None
 
-    async def _commit(self, upload: ResumableUpload, urls: UrlGrant) -> Receipt:
-        lengths = await self._copies.lengths(upload)
+    async def _commit(self, upload: ResumableUpload, check: Check, urls: UrlGrant) -> Receipt:
         crashpoint("before_commit")
         try:
-            complete = await self._completion.agree(upload, lengths)
-            sniffed = await self._completion.sniff(upload, complete)
+            complete = await check()
             placed = self._mirrors.place(
                 upload.photo_version.volume,
                 outcome="the upload is complete, but is not stored yet",
                 strict=upload.strict,
                 synchronous_only=True,
             )
-            copies, stripped = await self._publish(upload, complete, sniffed.ext, placed)
+            copies, stripped = await self._publish(upload, complete, placed)
         except (BadUpload, IdempotencyKeyReused, PhotoGone):
             # The bytes can never become this photo.
             await self._copies.remove(upload)
@@ -239,28 +253,30 @@ class ResumableUploads:
         crashpoint("copies_made")
         receipt = self._uploads.commit(
             upload.photo_version,
-            sniffed,
+            complete.photo,
             copies,
             urls=urls,
             ref=upload.ref,
             stripped=stripped,
         )
-        self._remove_later(upload)
+        self._copies.remove_later(upload)
         return receipt
 
     async def _publish(
-        self, upload: ResumableUpload, complete: CompleteCopies, ext: str, placed: Placement
+        self, upload: ResumableUpload, complete: CompleteUpload, placed: Placement
     ) -> tuple[Copies, str]:
         """Store the photo, as uploaded or without positions; return what was stripped."""
         photo_version = upload.photo_version
         if not self._strips:
             await self._uploads.refuse_reused(photo_version, placed, sha256=complete.sha256)
-            return await self._completion.publish(upload, complete, ext, placed), ""
+            return await self._completion.publish(upload, complete, placed), ""
         async with without_positions(self._completion.original(upload, complete)) as body:
             await self._uploads.refuse_reused(photo_version, placed, sha256=body.digest())
             if not body.stripped:
-                return await self._completion.publish(upload, complete, ext, placed), ""
-            return await self._completion.store(upload, body, ext, placed), body.stripped
+                return await self._completion.publish(upload, complete, placed), ""
+            return await self._completion.store(
+                upload, body, complete.photo.ext, placed
+            ), body.stripped
 
     async def _refuse_unless_stored(self, upload: ResumableUpload) -> None:
         """Return if the photo of an upload is stored that no node has any more.
@@ -313,8 +329,13 @@ class ResumableUploads:
         if upload.expiry_seconds < self._now_seconds():
             raise UploadExpired("the upload was not complete in time; begin it again")
 
-    def _remove_later(self, upload: ResumableUpload) -> None:
-        # The client does not wait for it: what cannot be removed now expires.
-        task = asyncio.create_task(self._copies.remove(upload))
-        self._removals.add(task)
-        task.add_done_callback(self._removals.discard)
+
+async def _refusing_other_formats(
+    body: AsyncIterator[bytes], header: HeaderReader
+) -> AsyncIterator[bytes]:
+    """Yield a body; raise `UnsupportedFormat` as soon as it cannot be the beginning of a photo."""
+    async for chunk in body:
+        header.feed(chunk)
+        if header.result is not None:
+            accepted(header.result, pixels_max=None)
+        yield chunk

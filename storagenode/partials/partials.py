@@ -6,7 +6,7 @@ there. What an append acknowledged survives a power failure; a photo never gets 
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from storagenode.disk.directories import DurableDirectories
 from storagenode.disk.reading import opened, recorded_digest
@@ -101,6 +101,9 @@ class Partials:
     ) -> int:
         """Append a staged file; return the new length. Its bytes are durable on return.
 
+        The name of a last segment is not: its client gets no response before the photo has its
+        name.
+
         Raises:
             DigestMismatch: The bytes do not match `digest`.
             NotFound, Conflict, BadRequest: As `staging` does; nothing was appended.
@@ -117,7 +120,8 @@ class Partials:
             except FileExistsError:
                 if recorded_digest(self._file_system, path) != digest:
                     raise self._ends_elsewhere(partial, offset) from None
-            self._file_system.fsync_directory(partial.directory)
+            if offset + file.bytes < partial.bytes_total:
+                self._file_system.fsync_directory(partial.directory)
         return offset + file.bytes
 
     def read(self, partial: Partial, *, offset: int, bytes_max: int) -> bytes:
@@ -175,6 +179,11 @@ class Partials:
             self.held.discard(partial)
             self._unlink_all(removed)
 
+    def remove_all(self, partials: Iterable[Partial]) -> None:
+        """Remove partials, each as `remove` does."""
+        for partial in partials:
+            self.remove(partial)
+
     def remove_expired(self) -> int:
         """Remove the partials whose time has ended; return their number.
 
@@ -186,8 +195,7 @@ class Partials:
         now, listed = self._now_seconds(), set(self._all())
         self._compare(listed)
         expired = [each for each in listed if each.expiry_seconds < now]
-        for partial in expired:
-            self.remove(partial)
+        self.remove_all(expired)
         return len(expired)
 
     def _compare(self, listed: set[Partial]) -> None:

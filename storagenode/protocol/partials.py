@@ -5,6 +5,7 @@ contains everything that a node has to know of it, so no table is kept.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storagenode.protocol.errors import BadRequest
@@ -63,6 +64,16 @@ def parse_partial(name: str) -> Partial:
     if partial.name != name:
         raise BadRequest(f"invalid partial {name!r}: its numbers have leading zeros")
     return partial
+
+
+def render_partials(partials: Sequence[Partial]) -> bytes:
+    """Return the body of a request for several partials: their names, one a line."""
+    return "\n".join(partial.name for partial in partials).encode()
+
+
+def parse_partials(body: bytes) -> list[Partial]:
+    """Parse the body of `render_partials`; raise as `parse_partial` does."""
+    return [parse_partial(name) for name in body.decode("ascii", "replace").split("\n")]
 
 
 def parse_segment(name: str) -> int | None:

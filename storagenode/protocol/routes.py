@@ -139,7 +139,7 @@ PARTIAL_LENGTH = Route("GET", "/partials/{partial}")
 READ_PARTIAL = Route("GET", "/partials/{partial}/bytes")
 DIGEST_PARTIAL = Route("POST", "/partials/{partial}/digest")
 PUBLISH_PARTIAL = Route("POST", "/partials/{partial}/publish/{path}")
-REMOVE_PARTIAL = Route("DELETE", "/partials/{partial}")
+REMOVE_PARTIALS = Route("POST", "/partials/removals", body_bytes_max=LIST_BYTES_MAX)
 
 LIST_AUDIT = Route("GET", "/audit")
 READ_AUDIT = Route("GET", "/audit/{file}")

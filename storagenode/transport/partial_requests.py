@@ -1,11 +1,11 @@
 """Requests to one node for partial uploads."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from storagenode.protocol import routes
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place
-from storagenode.protocol.partials import Partial
+from storagenode.protocol.partials import Partial, render_partials
 from storagenode.transport.signed_requests import CALL_SECONDS, SignedRequests
 from volumes.photo_path import render_path
 
@@ -18,7 +18,7 @@ class PartialRequests(SignedRequests):
 
     async def create_partial(self, partial: Partial) -> None:
         """Make room for a partial."""
-        await self._call(routes.CREATE_PARTIAL.target(partial=partial.name))
+        await self._call_short(routes.CREATE_PARTIAL.target(partial=partial.name))
 
     async def append_partial(
         self,
@@ -41,7 +41,7 @@ class PartialRequests(SignedRequests):
     ) -> int:
         """Return the number of durable bytes."""
         target = routes.PARTIAL_LENGTH.target(partial=partial.name)
-        return int((await self._call(target, timeout_seconds=timeout_seconds))["bytes"])
+        return int((await self._call_short(target, timeout_seconds=timeout_seconds))["bytes"])
 
     async def read_partial(self, partial: Partial, *, offset: int) -> bytes:
         """Return up to a mebibyte from an offset on, none at the end."""
@@ -52,7 +52,7 @@ class PartialRequests(SignedRequests):
     async def partial_digest(self, partial: Partial) -> str:
         """Return the SHA-256 of a complete partial."""
         target = routes.DIGEST_PARTIAL.target(partial=partial.name)
-        return str((await self._call(target, timeout_seconds=COMPLETE_SECONDS))["sha256"])
+        return str((await self._call_short(target, timeout_seconds=COMPLETE_SECONDS))["sha256"])
 
     async def publish_partial(
         self, partial: Partial, place: Place, *, mtime_seconds: int, digest: str
@@ -62,8 +62,8 @@ class PartialRequests(SignedRequests):
         target = routes.PUBLISH_PARTIAL.target(
             query, partial=partial.name, path=render_path(place.file)
         )
-        return Published(**await self._call(target, timeout_seconds=COMPLETE_SECONDS))
+        return Published(**await self._call_short(target, timeout_seconds=COMPLETE_SECONDS))
 
-    async def remove_partial(self, partial: Partial) -> None:
-        """Remove a partial with its bytes, if it exists."""
-        await self._call(routes.REMOVE_PARTIAL.target(partial=partial.name))
+    async def remove_partials(self, partials: Sequence[Partial]) -> None:
+        """Remove partials with their bytes, as far as they exist."""
+        await self._call_short(routes.REMOVE_PARTIALS.target(), render_partials(partials))

@@ -11,7 +11,7 @@ from storagenode.partials.partials import Partials
 from storagenode.protocol import routes, wire
 from storagenode.protocol.errors import BadRequest
 from storagenode.protocol.layout import Place
-from storagenode.protocol.partials import Partial, parse_partial
+from storagenode.protocol.partials import Partial, parse_partial, parse_partials
 from storagenode.protocol.routes import PARTIAL_READ_BYTES_MAX, Route
 from storagenode.write_port.receiving import CheckTrailer, Receiver
 from storagenode.write_port.repair_api import Handler
@@ -49,7 +49,7 @@ class PartialApi:
             routes.READ_PARTIAL: self.read,
             routes.DIGEST_PARTIAL: self.digest,
             routes.PUBLISH_PARTIAL: self.publish,
-            routes.REMOVE_PARTIAL: self.remove,
+            routes.REMOVE_PARTIALS: self.remove_all,
         }
 
     async def create(self, request: web.Request, _: bytes) -> web.Response:
@@ -109,9 +109,9 @@ class PartialApi:
         await self._threads.run(self._receiver.record, [published])
         return web.json_response(asdict(published))
 
-    async def remove(self, request: web.Request, _: bytes) -> web.Response:
-        """Remove a partial with its bytes."""
-        await self._threads.run(self._partials.remove, _partial(request))
+    async def remove_all(self, _: web.Request, body: bytes) -> web.Response:
+        """Remove partials with their bytes."""
+        await self._threads.run(self._partials.remove_all, parse_partials(body))
         return web.json_response({})
 
     @property

@@ -48,7 +48,7 @@ PARTIAL_CALLS = {
     "partial_digest": "digest",
     "partial_length": "length",
     "publish_partial": "publish",
-    "remove_partial": "remove",
+    "remove_partials": "remove_all",
 }
 """Methods of `NodeClient`, each with the method of the node's partial uploads that it calls."""
 

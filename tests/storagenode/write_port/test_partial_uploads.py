@@ -68,7 +68,7 @@ def test_an_upload_in_parts_becomes_a_photo(served, partial, photo_version):
         client.publish_partial(partial, place, mtime_seconds=MTIME, digest=digest_of(DATA))
     )
     assert (published.bytes, published.existed) == (len(DATA), False)
-    run(client.remove_partial(partial))
+    run(client.remove_partials([partial]))
     with pytest.raises(NotFound):
         run(client.partial_length(partial))
     assert run(client.fetch(place)).data == DATA
