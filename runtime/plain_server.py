@@ -36,6 +36,8 @@ A request that is left must have had no effect, or one that a repetition does no
 
 # The fast path has its own idle timer, because that of aiohttp does not see its responses.
 _NEVER_SECONDS = 365 * 86400
+# All bodies that a port holds at a moment. Further ones are left to aiohttp, which streams them.
+_HELD_BYTES_MAX = 64 * 1024 * 1024
 # Requests behind one that is being handled wait up to this length, then in the kernel.
 _WAITING_BYTES_MAX = 64 * 1024
 _ID_HEADER = HEADER.lower().encode()
@@ -80,6 +82,18 @@ class PlainServer(BoundedServer):
         self.respond_plain = respond_plain
         self.admit = admit
         self.idle_seconds = idle_seconds
+        self._held_bytes = 0
+
+    def may_hold(self, request: PlainRequest) -> bool:
+        """Return True if the incomplete body of a request may be held, and count it if so."""
+        is_held = self._held_bytes + request.body_bytes <= _HELD_BYTES_MAX and self.admit(request)
+        if is_held:
+            self._held_bytes += request.body_bytes
+        return is_held
+
+    def release(self, request: PlainRequest) -> None:
+        """Count a body no more that `may_hold` has counted."""
+        self._held_bytes -= request.body_bytes
 
     def __call__(self) -> web.RequestHandler:
         """Return the protocol of a new connection."""
@@ -145,6 +159,7 @@ class PlainHandler(BoundedHandler):
 
     __slots__ = (
         "_at_boundary",
+        "_held",
         "_incomplete",
         "_incomplete_bytes",
         "_pending",
@@ -170,7 +185,8 @@ class PlainHandler(BoundedHandler):
         self._pending = 0
         # True while the next bytes received are known to start a new request.
         self._at_boundary = True
-        # The parts of a plain request whose body is incomplete, and their length.
+        # The plain request whose body is incomplete or in use, its parts, and what they lack.
+        self._held: PlainRequest | None = None
         self._incomplete: list[bytes] = []
         self._incomplete_bytes = 0
         # The task of the plain request under way, and what came behind that request.
@@ -186,6 +202,8 @@ class PlainHandler(BoundedHandler):
         """Stop the idle timer. A plain request under way is completed."""
         if self._timer is not None:
             self._timer.cancel()
+        if self._responding is None:
+            self._release()
         self._incomplete.clear()
         self._waiting.clear()
         super().connection_lost(exc)
@@ -231,29 +249,30 @@ class PlainHandler(BoundedHandler):
         if request is None:
             return False
         if request.total_bytes > len(data):
-            if not self._server.admit(request):
+            if not self._server.may_hold(request):
                 return False
+            self._held = request
             self._incomplete, self._incomplete_bytes = [data], request.total_bytes - len(data)
             return True
-        return self._respond(request, data)
+        return self._respond(request, [data])
 
     def _continue(self, data: bytes) -> None:
         self._incomplete.append(data)
         self._incomplete_bytes -= len(data)
         if self._incomplete_bytes > 0:
             return
-        whole = b"".join(self._incomplete)
-        request = self._server.requests.recognize(whole)
-        self._incomplete = []
-        if request is None:  # more follows than the body
-            self._leave(whole, is_one_request=False)
-        elif not self._respond(request, whole):
-            self._leave(whole, is_one_request=True)
+        assert self._held is not None, "the body of a request is incomplete"
+        parts, self._incomplete = self._incomplete, []
+        if self._incomplete_bytes < 0:  # more follows than the body
+            self._leave(b"".join(parts), is_one_request=False)
+        elif not self._respond(self._held, parts):
+            self._leave(b"".join(parts), is_one_request=True)
 
-    def _respond(self, request: PlainRequest, whole: bytes) -> bool:
+    def _respond(self, request: PlainRequest, parts: Sequence[bytes]) -> bool:
         started = time.perf_counter()
         try:
-            body = whole[request.head_bytes :] if request.body_bytes else b""
+            head = parts[0][: request.head_bytes]
+            body = b"".join([memoryview(parts[0])[request.head_bytes :], *parts[1:]])
             response = self._server.respond_plain(request, body)
         except Exception:  # noqa: BLE001  # the handler meets and reports the same fault
             return False
@@ -262,19 +281,21 @@ class PlainHandler(BoundedHandler):
         self.target = request.target
         if isinstance(response, Awaitable):
             self.is_answering = True
-            later = self._respond_later(request, response, whole, started)
+            later = self._respond_later(request, response, head, body, started)
             self._responding = self._loop.create_task(later)
         else:
             assert self.transport is not None
             self.transport.writelines(response)
             self._server.finish_plain(request, response, time.perf_counter() - started)
+            self._release()
         return True
 
     async def _respond_later(
         self,
         request: PlainRequest,
         pending: Awaitable[Response | None],
-        whole: bytes,
+        head: bytes,
+        body: bytes,
         started: float,
     ) -> None:
         traffic = self._server.clients.traffic
@@ -289,11 +310,12 @@ class PlainHandler(BoundedHandler):
             if response is not None:
                 self._server.finish_plain(request, response, time.perf_counter() - started)
         self._responding, self.is_answering = None, False
+        self._release()
         self._received_at = self._loop.time()
         if self.transport is None or self.transport.is_closing():
             return
         if response is None:
-            self._leave(whole, is_one_request=True)
+            self._leave(head + body, is_one_request=True)
         else:
             self.transport.writelines(response)
         if self._waiting:
@@ -309,6 +331,7 @@ class PlainHandler(BoundedHandler):
 
     def _leave(self, data: bytes, *, is_one_request: bool) -> None:
         """Pass data to aiohttp."""
+        self._release()
         if self._at_boundary:
             self._at_boundary = is_one_request
             self._pending += 1
@@ -318,6 +341,11 @@ class PlainHandler(BoundedHandler):
         if self._incomplete:
             data, self._incomplete = b"".join(self._incomplete), []
             self._leave(data, is_one_request=False)
+
+    def _release(self) -> None:
+        if self._held is not None:
+            self._server.release(self._held)
+            self._held = None
 
     def _close_if_idle(self) -> None:
         remaining = self._received_at + self._server.idle_seconds - self._loop.time()

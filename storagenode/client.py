@@ -96,7 +96,13 @@ class NodeClient(PartialRequests, AuditRequests, MapRequests, TrashRequests, Vol
         self, place: Place, data: bytes, *, mtime_seconds: int, digest: str
     ) -> Published:
         """Store a file of at most `wire.WHOLE_BYTES_MAX` bytes, with the guarantees of `put`."""
-        return await self._writes.put(InMemoryFile(place, data, digest, mtime_seconds))
+        file = InMemoryFile(place, data, digest, mtime_seconds)
+        if len(data) <= wire.SHARING_BYTES_MAX:
+            return await self._writes.put(file)
+        (outcome,) = await self._write_many([file])
+        if isinstance(outcome, NodeError):
+            raise outcome
+        return outcome
 
     async def put_bundle(
         self,
@@ -361,7 +367,7 @@ class NodeClient(PartialRequests, AuditRequests, MapRequests, TrashRequests, Vol
 
     async def _write_many(self, files: Sequence[InMemoryFile]) -> list[WriteOutcome]:
         body = batch_wire.render_writes(files)
-        rows = await self._call_short(routes.WRITE_MANY.target(), body, timeout_seconds=None)
+        rows = await self._call_short(routes.WRITE_MANY.target(), *body, timeout_seconds=None)
         try:
             return batch_wire.parse_outcomes(rows, count=len(files))
         except (TypeError, KeyError) as error:

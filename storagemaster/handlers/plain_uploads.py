@@ -1,6 +1,6 @@
-"""Plain uploads of small photos, past aiohttp.
+"""Plain uploads of photos that are held in memory, past aiohttp.
 
-`Api.upload` handles all others: large photos, forms, keys, options, and slow bodies. It also
+`Api.upload` handles all others: the largest photos, forms, keys, options, and slow bodies. It also
 responds to uploads that are refused before anything is stored.
 """
 
@@ -77,7 +77,12 @@ class PlainUploads:
             application=caller.key_namespace,
             urls=caller.url_grant(expiry_seconds=NO_EXPIRY),
         )
-        incoming = UploadBody(_in_one_chunk(body), declared, bytes_max=self._upload_bytes_max)
+        incoming = UploadBody(
+            _in_one_chunk(body),
+            declared,
+            bytes_max=self._upload_bytes_max,
+            whole_bytes_max=WHOLE_BYTES_MAX,
+        )
         try:
             receipt, is_new = await self._uploads.take(incoming, upload)
         except MasterError as error:

@@ -91,7 +91,9 @@ class Mirroring:
                 self._put_whole(target, file, mtime_seconds, body, sha256)
                 for target in placed.targets
             ]
-            outcomes = await run_all(puts, patience_seconds=[patience] * len(puts))
+            # Unlike a streamed body, all of this one is sent within the patience.
+            seconds = patience + len(body) / PULL_BYTES_PER_SECOND_MIN
+            outcomes = await run_all(puts, patience_seconds=[seconds] * len(puts))
         else:
             sends = [
                 partial(self._put, target, file, mtime_seconds, bytes_total, digest)

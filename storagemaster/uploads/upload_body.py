@@ -16,6 +16,7 @@ from storagemaster.errors import (
     UnsupportedFormat,
 )
 from storagemaster.image_header.sniff import HeaderReader, NotAPhoto, Sniffed
+from storagenode.protocol.wire import SHARING_BYTES_MAX
 
 # Up to here an upload is held until its dimensions are known. Those further back are checked while
 # the upload is on its way to the nodes, which publish nothing if they are refused.
@@ -42,7 +43,10 @@ class UploadBody:
         *,
         bytes_max: int,
         formats: tuple[str, ...] | None = None,
+        whole_bytes_max: int = SHARING_BYTES_MAX,
     ) -> None:
+        """`whole_bytes_max` is the longest declared body that is held in memory."""
+        self._whole_bytes_max = whole_bytes_max
         self._chunks = chunks
         self._declared = declared
         self._bytes_max = bytes_max
@@ -53,6 +57,12 @@ class UploadBody:
         self._ended = False
         self._header = HeaderReader()
         self._hash = hashlib.sha256()
+
+    @property
+    def is_whole(self) -> bool:
+        """True if the body is so short that each node gets it in one request."""
+        declared = self._declared.bytes_total
+        return declared is not None and declared <= self._whole_bytes_max
 
     def digest(self) -> str:
         """Return the SHA-256 of the body, once it has been read to its end."""

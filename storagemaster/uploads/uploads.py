@@ -29,7 +29,6 @@ from storagemaster.uploads.keyed_photos import VOLUME_SETS_MAX, KeyedPhotos
 from storagemaster.uploads.stripping import BodyToStore, without_positions
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
 from storagemaster.wire import PHOTO, Receipt
-from storagenode.protocol.wire import WHOLE_BYTES_MAX
 from volumes.cluster import Volume
 from volumes.photo_id import PhotoId, Version, mint_photo_id, mint_version
 from volumes.photo_path import PhotoVersion, Variant, VolumeId
@@ -121,7 +120,7 @@ class Uploads:
         async with self._to_store(incoming, reserved) as body:
             copies = await self._mirroring.stream(
                 original,
-                await _whole_or_stream(body.chunks, request.declared),
+                await _joined(body.chunks) if incoming.is_whole else body.chunks,
                 reserved.placed,
                 mtime_seconds=reserved.mtime_seconds,
                 bytes_total=request.declared.bytes_total,
@@ -290,10 +289,5 @@ def _require_placement(placed: Placement | NoPlacement) -> Placement:
     return placed
 
 
-async def _whole_or_stream(
-    body: AsyncIterator[bytes], declared: DeclaredBody
-) -> AsyncIterator[bytes] | bytes:
-    """Read a body that is declared as short, so that each node gets it in one request."""
-    if declared.bytes_total is None or declared.bytes_total > WHOLE_BYTES_MAX:
-        return body
-    return b"".join([chunk async for chunk in body])
+async def _joined(chunks: AsyncIterator[bytes]) -> bytes:
+    return b"".join([chunk async for chunk in chunks])

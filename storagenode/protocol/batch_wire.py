@@ -1,4 +1,4 @@
-"""Batches of small files in one request: reads and pulls for repair, writes for uploads.
+"""Batches of files in one request: reads and pulls for repair, writes for uploads.
 
 A file that cannot be read or written has an error in its row, and affects no other file.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from storagenode.protocol import errors, wire
 from storagenode.protocol.files import Published
-from storagenode.protocol.framing import parse_frame, render_frame
+from storagenode.protocol.framing import frame_parts, parse_frame, render_frame
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import Pull
 from volumes.json_text import parse_json
@@ -20,7 +20,7 @@ FILE_BYTES_MAX = 256 * 1024
 BATCH_FILES_MAX = 64
 BATCH_BYTES_MAX = 4 * 1024 * 1024
 WRITE_BYTES_MAX = 1024 * 1024
-"""The total size of the files of one write request. Each has `wire.WHOLE_BYTES_MAX` at most."""
+"""The total size of files that share a write request: up to `wire.SHARING_BYTES_MAX` each."""
 MTIME_SECONDS_MAX = 999_999_999_999
 
 
@@ -110,9 +110,9 @@ def parse_reads(body: bytes) -> list[ReadOutcome]:
         raise errors.Unreachable(f"invalid batch from a node: {error}") from error
 
 
-def render_writes(files: Sequence[InMemoryFile]) -> bytes:
-    """Return a write batch as a frame. The request is signed over its header alone."""
-    return render_frame(
+def render_writes(files: Sequence[InMemoryFile]) -> list[bytes]:
+    """Return the parts of a frame with a write batch. The request is signed over the first."""
+    return frame_parts(
         (
             {
                 **wire.render_place(file.place),
@@ -132,7 +132,7 @@ def parse_writes(body: bytes) -> list[InMemoryFile]:
     Raises:
         BadRequest: The body is not a batch of one to `BATCH_FILES_MAX` small files.
     """
-    rows = parse_frame(body)
+    rows = parse_frame(body, copied_bytes_max=wire.SHARING_BYTES_MAX)
     if not 0 < len(rows) <= BATCH_FILES_MAX:
         raise errors.BadRequest(
             f"invalid batch of {len(rows)} files: must be 1 to {BATCH_FILES_MAX}"

@@ -17,7 +17,12 @@ HEADER_BYTES_MAX = 128 * 1024
 
 def render_frame(rows: Iterable[Mapping[str, Any]], data: Iterable[bytes]) -> bytes:
     """Return a header line with these rows, followed by the data of the files."""
-    return b"".join([json.dumps(list(rows)).encode(), b"\n", *data])
+    return b"".join(frame_parts(rows, data))
+
+
+def frame_parts(rows: Iterable[Mapping[str, Any]], data: Iterable[bytes]) -> list[bytes]:
+    """Return the parts of a frame: the header line, and the data of each file, not copied."""
+    return [json.dumps(list(rows)).encode() + b"\n", *data]
 
 
 def header_of(body: bytes) -> bytes:
@@ -25,8 +30,12 @@ def header_of(body: bytes) -> bytes:
     return body[: body.find(b"\n", 0, HEADER_BYTES_MAX) + 1] or body
 
 
-def parse_frame(body: bytes) -> list[tuple[dict[str, Any], bytes]]:
+def parse_frame(
+    body: bytes, *, copied_bytes_max: int | None = None
+) -> list[tuple[dict[str, Any], Any]]:
     """Return each row of a frame with the data of its file.
+
+    Data of more than `copied_bytes_max` bytes are a `memoryview` of the body.
 
     Raises:
         BadRequest: The body is not a frame, or its length differs from the declared one.
@@ -44,6 +53,8 @@ def parse_frame(body: bytes) -> list[tuple[dict[str, Any], bytes]]:
         raise BadRequest(f"body of {len(body)} bytes does not have the declared {declared} bytes")
     files, offset = [], start
     for row, size in zip(rows, sizes, strict=True):
-        files.append((row, body[offset : offset + size]))
+        is_copied = copied_bytes_max is None or size <= copied_bytes_max
+        source = body if is_copied else memoryview(body)
+        files.append((row, source[offset : offset + size]))
         offset += size
     return files

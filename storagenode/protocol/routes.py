@@ -20,7 +20,7 @@ EMPTY_DIGEST = hashlib.sha256(b"").hexdigest()
 
 # A list of 1,500 paths takes 60 KB, and a batch of pulls less.
 LIST_BYTES_MAX = 256 * 1024
-WRITES_BYTES_MAX = 2 * 1024 * 1024
+WRITES_BYTES_MAX = 5 * 1024 * 1024
 PARTIAL_READ_BYTES_MAX = 1024 * 1024
 AUDIT_BYTES_MAX = 256 * 1024
 AUDIT_READ_BYTES_MAX = 1024 * 1024

@@ -38,7 +38,9 @@ ERROR_HEADER = "Glassplate-Error"
 TRAILER_BYTES = 64
 
 # A file up to this size costs less to hold in memory than to stream.
-WHOLE_BYTES_MAX = 256 * 1024
+WHOLE_BYTES_MAX = 4 * 1024 * 1024
+# A file up to this size shares a request with others.
+SHARING_BYTES_MAX = 256 * 1024
 HINTS_PER_LIST_MAX = 1000
 FSYNC_BOUNDS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 # Four files of each photo of a batch.

@@ -1,11 +1,11 @@
-"""Minimal HTTP/1.1 client for short requests to a node over persistent connections.
+"""Minimal HTTP/1.1 client for requests from memory to a node over persistent connections.
 
 For a small photo, a general HTTP client costs more than all other work on the upload. This client
 sends bodies from memory and reads responses of a declared length into memory.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,9 +50,9 @@ class RawHttpClient:
         self._is_closed = False
 
     async def send(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+        self, method: str, path: str, headers: Mapping[str, str], body: Sequence[bytes]
     ) -> RawResponse:
-        """Send a request and return the response.
+        """Send a request, whose body is given in parts, and return the response.
 
         Requests must be idempotent, because one can be sent twice.
 
@@ -62,8 +62,8 @@ class RawHttpClient:
         """
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self._address}"]
         lines += [f"{name}: {text}" for name, text in headers.items()]
-        lines += [f"Content-Length: {len(body)}", "", ""]
-        request = "\r\n".join(lines).encode("ascii") + body
+        lines += [f"Content-Length: {sum(map(len, body))}", "", ""]
+        request = ["\r\n".join(lines).encode("ascii"), *body]
         if self._idle:
             try:
                 return await self._exchange(self._idle.pop(), request)
@@ -89,10 +89,10 @@ class RawHttpClient:
             )
         return _Connection(*opened)
 
-    async def _exchange(self, connection: _Connection, request: bytes) -> RawResponse:
+    async def _exchange(self, connection: _Connection, request: Sequence[bytes]) -> RawResponse:
         is_kept = False
         try:
-            connection.writer.write(request)
+            connection.writer.writelines(request)
             response = await _read_response(connection.reader)
             is_kept = not self._is_closed and len(self._idle) < IDLE_MAX
             is_kept = is_kept and response.headers.get("connection", "").lower() != "close"

@@ -18,7 +18,7 @@ from runtime.tls.certificate import Certificate
 from runtime.tls.machine_name import MachineName, Role
 from storagenode.protocol import errors, wire
 from storagenode.protocol.errors import NodeError, Unreachable
-from storagenode.protocol.routes import Target, signed_digest
+from storagenode.protocol.routes import Signed, Target, signed_digest
 from storagenode.transport.proven_tombstones import ProvenTombstones
 from storagenode.transport.raw_http import MalformedResponse, RawHttpClient
 from volumes.address import Address
@@ -67,10 +67,14 @@ class SignedRequests:
         self._short.close()
 
     async def _call_short(
-        self, target: Target, body: bytes = b"", *, timeout_seconds: float | None = CALL_SECONDS
+        self, target: Target, *body: bytes, timeout_seconds: float | None = CALL_SECONDS
     ) -> Any:
-        """Send a request as `_call` does, at less cost. It must be one that can arrive twice."""
-        headers = self._signature(target, body)
+        """Send a request as `_call` does, at less cost. It must be one that can arrive twice.
+
+        The body is given in parts. If only its header is signed, that is the first one.
+        """
+        signed = body[0] if target.signed is Signed.HEADER else b"".join(body)
+        headers = self._signature(target, signed)
         try:
             async with lag_free_timeout(timeout_seconds):
                 response = await self._short.send(target.method, target.path, headers, body)

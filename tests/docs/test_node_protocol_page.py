@@ -71,7 +71,7 @@ def framed() -> dict[str, str]:
             wire.render_listing([ListedFile(PATH.rpartition("/")[2], 4, digest_of(b"size"))])
         ),
         "Bundle": wire.render_bundle(files).decode(),
-        "Writes": batch_wire.render_writes([whole]).decode(),
+        "Writes": b"".join(batch_wire.render_writes([whole])).decode(),
         "Batch": batch_wire.render_reads(
             [batch_wire.ReadFile(b"size", MTIME), errors.NotFound("no such file")]
         ).decode(),
@@ -180,9 +180,10 @@ def test_the_examples_of_framing_can_be_parsed():
 def test_the_limits_of_framing():
     """Counts and lengths are the ones of the code."""
     text = " ".join(FRAMING.split())
-    mebibytes, kibibytes = batch_wire.WRITE_BYTES_MAX // 2**20, wire.WHOLE_BYTES_MAX // 2**10
+    mebibytes, kibibytes = batch_wire.WRITE_BYTES_MAX // 2**20, wire.SHARING_BYTES_MAX // 2**10
     assert f"At most {batch_wire.BATCH_FILES_MAX} files, {mebibytes} MiB together" in text
-    assert f"and {kibibytes} KiB each" in text
+    assert f"and {kibibytes} KiB each, or one file" in text
+    assert f"or one file of up to {wire.WHOLE_BYTES_MAX // 2**20} MiB" in text
     kibibytes = batch_wire.FILE_BYTES_MAX // 2**10
     assert f"At most {batch_wire.BATCH_FILES_MAX} files of up to {kibibytes} KiB" in text
     assert f"at most {routes.LIST_BYTES_MAX // 2**10} KiB; that of `POST /writes`" in text

@@ -12,7 +12,7 @@ from glassplate.session.new_tokens import sign_new_token
 from runtime import plain_server
 from runtime.plain_http import PlainRequests
 from storagemaster.handlers.plain_uploads import PLAIN_UPLOADS
-from tests.storagemaster.pictures import picture
+from tests.storagemaster.pictures import long_picture, picture
 from tests.storagemaster.small_cluster import KEYS
 
 SECONDS = 60
@@ -77,6 +77,7 @@ def requests_of_every_kind():
     return {
         "photo": upload("Content-Type: image/jpeg"),
         "no type": upload(),
+        "large photo": upload(body=long_picture(2_000_000)),
         "all URLs": upload(scopes=("upload", "read", "original")),
         "no URLs": upload(scopes=("upload",)),
         "wrong type": upload("Content-Type: text/plain"),
@@ -122,7 +123,7 @@ async def responses(cluster):
 async def test_both_paths_respond_alike(cluster, plain_count, monkeypatch):
     """The same table of uploads, with and without the plain path."""
     plain = await responses(cluster)
-    assert plain_count.count(201) >= 4
+    assert plain_count.count(201) >= 5
     plain_count.clear()
     monkeypatch.setattr(PlainRequests, "recognize", lambda *_: None)
     general = await responses(cluster)
@@ -148,10 +149,11 @@ async def test_both_paths_respond_alike_without_enough_nodes(cluster, plain_coun
     assert found[0][0] == 503
 
 
-async def test_a_plain_upload_is_stored_as_any_other(cluster, plain_count):
+@pytest.mark.parametrize("photo", [PHOTO, long_picture(2_000_000)], ids=["small", "large"])
+async def test_a_plain_upload_is_stored_as_any_other(cluster, plain_count, photo):
     """On two nodes in two colos, byte for byte."""
     connection = await connect(cluster.master)
-    connection.writer.write(upload())
+    connection.writer.write(upload(body=photo))
     status, headers, receipt = await connection.response()
     connection.writer.close()
     assert (status, plain_count) == (201, [201])
@@ -159,7 +161,7 @@ async def test_a_plain_upload_is_stored_as_any_other(cluster, plain_count):
     path = f"{receipt['volume']}/{receipt['photo'][-2:]}/{receipt['photo']}"
     found = cluster.holders(f"{path}_{receipt['version']}_o.jpg")
     assert sorted(found) == sorted(copy["node"] for copy in receipt["copies"])
-    assert set(found.values()) == {PHOTO}
+    assert set(found.values()) == {photo}
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -21,16 +21,23 @@ def file_of(number, *, size=3000, hint_for=None):
     )
 
 
+def body_of(files):
+    """Return the body of a batch."""
+    return b"".join(batch_wire.render_writes(files))
+
+
 def test_writes_come_back_from_their_body():
-    """Hints and empty files included."""
-    files = [file_of(1), file_of(2, hint_for="east-1"), file_of(3, size=0)]
-    assert batch_wire.parse_writes(batch_wire.render_writes(files)) == files
+    """Hints, empty files, and the largest one included."""
+    largest = file_of(4, size=wire.WHOLE_BYTES_MAX)
+    files = [file_of(1), file_of(2, hint_for="east-1"), file_of(3, size=0), largest]
+    assert batch_wire.parse_writes(body_of(files)) == files
+    assert len(body_of([largest])) < WRITE_MANY.body_bytes_max
 
 
 def test_writes_are_signed_over_a_header_with_all_digests():
     """The signature then covers every byte of the files."""
     files = [file_of(1), file_of(2)]
-    body = batch_wire.render_writes(files)
+    body = body_of(files)
     assert body == header_of(body) + b"".join(file.data for file in files)
     assert all(file.digest.encode() in header_of(body) for file in files)
     assert signed_digest(WRITE_MANY.signed, body) == digest_of(header_of(body))
@@ -43,7 +50,7 @@ def test_a_body_without_a_header_is_signed_whole():
 
 def body_with(**changes):
     """Return a batch of one file with other fields in its row."""
-    body = batch_wire.render_writes([file_of(1)])
+    body = body_of([file_of(1)])
     row = json.loads(header_of(body))[0] | changes
     return json.dumps([row]).encode() + b"\n" + body[len(header_of(body)) :]
 
@@ -66,11 +73,11 @@ def body_with(**changes):
         body_with(bytes=2999),
         body_with(bytes=3001),
         body_with(bytes="3000"),
-        batch_wire.render_writes([file_of(1, size=wire.WHOLE_BYTES_MAX + 1)]),
+        body_of([file_of(1, size=wire.WHOLE_BYTES_MAX + 1)]),
         body_with(mtime="soon"),
         body_with(mtime=-1),
         body_with(mtime=10**12),
-        batch_wire.render_writes([file_of(each, size=1) for each in range(BATCH_FILES_MAX + 1)]),
+        body_of([file_of(each, size=1) for each in range(BATCH_FILES_MAX + 1)]),
     ],
 )
 def test_an_invalid_batch_of_writes_is_refused(body):

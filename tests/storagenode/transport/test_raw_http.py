@@ -22,6 +22,7 @@ from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_
 from volumes.address import Address
 
 DATA = bytes_of("small photo", size=3000)
+MANY = wire.SHARING_BYTES_MAX + 1
 
 
 @pytest.fixture(name="node", scope="module")
@@ -46,10 +47,27 @@ def test_a_whole_file_is_published_like_a_streamed_one(node, photo_version):
     assert (fetched.data, fetched.metadata.mtime_seconds) == (DATA, MTIME)
 
 
-def test_bytes_with_another_digest_are_not_published(node, photo_version):
+def test_large_files_are_sent_at_once_in_requests_of_their_own(node):
+    """None of them waits for the response to another."""
+    numbers = range(600, 604)
+    files = [(variant_of(version_of(number)), bytes_of(number, size=MANY)) for number in numbers]
+
+    async def put_all():
+        puts = [
+            node.client.put_whole(place, data, mtime_seconds=MTIME, digest=digest_of(data))
+            for place, data in files
+        ]
+        await asyncio.gather(*puts)
+        return [(await node.client.fetch(place)).data for place, _ in files]
+
+    assert node.run(put_all()) == [data for _, data in files]
+
+
+@pytest.mark.parametrize("size", [len(DATA), MANY])
+def test_bytes_with_another_digest_are_not_published(node, photo_version, size):
     """The node computes the digest itself."""
     with pytest.raises(DigestMismatch):
-        put_whole(node, variant_of(photo_version), digest=digest_of(b"other bytes"))
+        put_whole(node, variant_of(photo_version), bytes(size), digest=digest_of(b"other bytes"))
     assert node.run(node.client.find(photo_version.photo)) == []
 
 
@@ -80,7 +98,7 @@ def test_files_whose_header_is_not_signed_are_refused(node, photo_version, signe
     """No byte of them is written."""
     file = InMemoryFile(variant_of(photo_version), DATA, digest_of(DATA), MTIME)
     target = WRITE_MANY.target()._replace(signed=signed)
-    calling = node.client._call_short(target, batch_wire.render_writes([file]))
+    calling = node.client._call_short(target, *batch_wire.render_writes([file]))
     with pytest.raises(InvalidSignature):
         node.run(calling)
     assert node.run(node.client.find(photo_version.photo)) == []

@@ -34,9 +34,9 @@ def _paths(served, monkeypatch):
 
     respond, leave = plain_server.PlainHandler._respond, plain_server.PlainHandler._leave
 
-    def count_respond(handler, request, whole):
+    def count_respond(handler, request, parts):
         is_counted = is_served(handler)
-        is_plain = respond(handler, request, whole)
+        is_plain = respond(handler, request, parts)
         taken["plain"] += is_plain and is_counted
         return is_plain
 
@@ -94,7 +94,7 @@ def _connection(served):
 
 def batch(*files):
     """Return the body of a batch."""
-    return batch_wire.render_writes(files)
+    return b"".join(batch_wire.render_writes(files))
 
 
 def photo(number, data=None, **changes):
@@ -125,6 +125,7 @@ def requests_of(node, first):
     """Return requests of every kind, for files from a number on."""
     good = batch(photo(first), photo(first + 1))
     wrong = photo(first + 2, digest=digest_of(b"other bytes"))
+    large = bytes_of(first, size=wire.WHOLE_BYTES_MAX)
     deleted = photo(first + 4)
     tombstone = Place(VersionTombstone(deleted.place.file.photo_version))
     node.run(node.client.write_tombstone(tombstone, mtime_seconds=MTIME))
@@ -145,6 +146,12 @@ def requests_of(node, first):
             ),
         ),
         "empty file": post(node, batch(photo(first + 6, b""))),
+        "large": post(node, batch(photo(first + 8, large))),
+        "large again": post(node, batch(photo(first + 8, large))),
+        "large with other bytes": post(
+            node, batch(photo(first + 9, large, digest=digest_of(b"other bytes")))
+        ),
+        "too large": post(node, batch(photo(first + 10, large + b"1"))),
         "no files": post(node, batch()),
         "not a batch": post(node, b"[]\n and more"),
         "no JSON": post(node, b"nothing"),
@@ -180,7 +187,7 @@ def responses(node, first):
 def test_both_paths_respond_alike(served, paths, monkeypatch):
     """The same table of requests, with and without the plain path."""
     plain = responses(served, 300)
-    assert paths["plain"] == 6
+    assert paths["plain"] == 9
     before = dict(paths)
     monkeypatch.setattr(PlainRequests, "recognize", lambda *_: None)
     general = responses(served, 320)
