@@ -86,7 +86,7 @@ def _paths(rng: random.Random, count: int) -> Iterator[str]:
 def _store(node: Node) -> Iterator[BucketStore]:
     """Open a store with empty caches, as a node that has just started."""
     with opened_bucket(node, PROOFS, threads=AT_ONCE) as (store, _):
-        store.create_volume(VOLUME)
+        store.create_volumes([VOLUME])
         yield store
 
 

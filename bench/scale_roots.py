@@ -40,8 +40,7 @@ def build_root(root: Path, volumes: int, files: int, *, seed: int = 1) -> DiskSt
     (root / NODE_MARKER).touch()
     store = DiskStore(DiskFileSystem(root), PROOFS)
     numbers = [VolumeId(number) for number in range(1, volumes + 1)]
-    for volume in numbers:
-        store.create_volume(volume)
+    store.create_volumes(numbers)
     for file in _files(numbers, files // FILES_PER_PHOTO, random.Random(seed)):
         path = render_path(file)
         is_tombstone = isinstance(file, VersionTombstone)

@@ -92,8 +92,8 @@ class StoreOf(Protocol[S]):
     def is_intact(self) -> bool:
         """Return True if this is still the store that was opened."""
 
-    def create_volume(self, volume: VolumeId) -> None:
-        """Make this node a mirror of the volume."""
+    def create_volumes(self, volumes: Iterable[VolumeId]) -> None:
+        """Make this node a mirror of volumes, if it is not yet."""
 
     def staging(self, *, bytes_expected: int) -> AbstractContextManager[S]:
         """Yield a hidden file to write and publish; discard it at the end if it is unpublished."""

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from permission_urls import TombstoneProofs
 from storagenode.bucket.areas import erase_objects, find_objects
@@ -104,11 +104,14 @@ class BucketStore(OneByOne, SavesNothing, BucketContents):
         """Return True if the bucket had this node's marker at the last probe."""
         return self.health.is_intact
 
-    def create_volume(self, volume: VolumeId) -> None:
-        """Make this node a mirror of the volume."""
+    def create_volumes(self, volumes: Iterable[VolumeId]) -> None:
+        """Make this node a mirror of volumes, if it is not yet."""
         self.health.check_marker()
-        if volume in self._volumes:
-            return
+        for volume in volumes:
+            if volume not in self._volumes:
+                self._create_volume(volume)
+
+    def _create_volume(self, volume: VolumeId) -> None:
         with spooled(VOLUME_MARKER_BYTES) as file, contextlib.suppress(ObjectExists):
             self.bucket.put(
                 volume_marker(volume),

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from storagenode.disk.filesystem import FileSystem
@@ -90,13 +90,21 @@ class DurableDirectories:
             with self._lock:
                 self._known.add(directory)
 
-    def make_all(self, parent: str, names: tuple[str, ...]) -> None:
-        """Create several directories in one, with one fsync."""
+    def make_with_files(
+        self, directories: Mapping[str, Sequence[str]], name_files: Callable[[], None]
+    ) -> None:
+        """Create directories of the root, the given ones below each, and files in them.
+
+        `name_files` links the files. All names are durable on return.
+        """
+        below = [f"{parent}/{name}" for parent, names in directories.items() for name in names]
         with self._lock:
-            for name in names:
-                self._file_system.make_directory(f"{parent}/{name}")
-            self._file_system.fsync_directory(parent)
-            self._known.update(f"{parent}/{name}" for name in names)
+            for directory in (*directories, *below):
+                self._file_system.make_directory(directory)
+            name_files()
+            for directory in (*directories, "."):
+                self._file_system.fsync_directory(directory)
+            self._known.update(directories, below)
 
     def learn(self, parent: str) -> None:
         """Fsync a directory and treat its entries as durable."""

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from permission_urls import TombstoneProofs
 from runtime.crashpoint import crashpoint
@@ -28,6 +28,7 @@ from storagenode.disk.reading import (
 )
 from storagenode.disk.staging import StagedFile, empty_staging, staged
 from storagenode.disk.volume_contents import VolumeContents
+from storagenode.disk.volume_creation import create_volumes
 from storagenode.open_file import OpenFile
 from storagenode.protocol.batch_wire import InMemoryFile, WriteOutcome
 from storagenode.protocol.errors import Corrupt, NodeError, NotFound
@@ -35,14 +36,11 @@ from storagenode.protocol.files import Published
 from storagenode.protocol.layout import (
     HINTS,
     SETTLED,
-    VOLUME_MARKER,
-    VOLUME_MARKER_BYTES,
     HintFile,
     Place,
     TrashedFile,
     directory_of,
     settled_versions,
-    volume_marker,
 )
 from storagenode.store import Condition, Space, publish_in_memory
 from storagenode.taken_names import refuse_tombstone, refuse_unproven
@@ -128,24 +126,22 @@ class DiskStore(VolumeContents):
             self.health.raise_if_emptied(path)
             raise
 
-    def create_volume(self, volume: VolumeId) -> None:
-        """Make this node a mirror of the volume: its marker, and the shards of a few volumes.
+    def create_volumes(self, volumes: Iterable[VolumeId]) -> None:
+        """Make this node a mirror of volumes: their markers, and the shards if they are few.
 
-        The shards of all others are created with their first files.
+        Shards of many volumes are created with their first files.
         """
         with self._opening, self._writing():
-            if volume in self._volumes:
-                return
-            self._directories.make_parents_of(f"{volume}/{VOLUME_MARKER}")
-            if len(self._volumes) < VOLUMES_WITH_ALL_SHARDS_MAX:
-                self._directories.make_all(str(volume), SHARDS)
-            with staged(self.file_system) as file:
-                file.write(VOLUME_MARKER_BYTES)
-                file.seal(mtime_seconds=int(self._now_seconds()), digest=file.digest)
-                with contextlib.suppress(FileExistsError):
-                    file.link(volume_marker(volume))
-                self.file_system.fsync_directory(str(volume))
-            self._volumes.add(volume)
+            new = sorted(set(volumes) - self._volumes)
+            is_small = len(self._volumes) + len(new) <= VOLUMES_WITH_ALL_SHARDS_MAX
+            create_volumes(
+                self.file_system,
+                self._directories,
+                new,
+                SHARDS if is_small else (),
+                mtime_seconds=int(self._now_seconds()),
+            )
+            self._volumes.update(new)
 
     @contextlib.contextmanager
     def staging(self, *, bytes_expected: int) -> Iterator[StagedFile]:

@@ -6,7 +6,7 @@ fenced, and one that it loses is served no longer, but its files stay.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from permission_urls import Forbidden, KeySource, verify_map
@@ -25,8 +25,8 @@ from volumes.photo_path import VolumeId
 class Volumes(Protocol):
     """The volumes of a store."""
 
-    def create_volume(self, volume: VolumeId) -> None:
-        """Make this node a mirror of the volume."""
+    def create_volumes(self, volumes: Iterable[VolumeId]) -> None:
+        """Make this node a mirror of volumes, if it is not yet."""
 
 
 class KeptMaps(Protocol):
@@ -178,8 +178,7 @@ def follow_map(store: Volumes, fence: Fence, maps: NodeMaps) -> Fence:
     """
 
     def follow(volumes: frozenset[VolumeId]) -> None:
-        for volume in sorted(volumes):
-            store.create_volume(volume)
+        store.create_volumes(volumes)
         # A volume that the map no longer gives to this node gets no deletes any more.
         fence.follow(volumes)
 

@@ -138,7 +138,7 @@ def _root(tmp_path_factory):
     mark_root(path, NODE)
     file_system = DiskFileSystem(path)
     store = DiskStore(file_system, PROOFS, now_seconds=lambda: NOW)
-    store.create_volume(VOLUME)
+    store.create_volumes([VOLUME])
     store.set_cold_tier(VOLUME, COLD_TIER)
     tombstones = [each for each in drawn_files() if each.endswith(".gone")]
     for each in drawn_files() - set(tombstones):

@@ -52,7 +52,7 @@ def _keep(edge, root):
 
     def keep(number):
         place = variant_of(version_of(number), "m")
-        store.create_volume(place.file.photo_version.volume)
+        store.create_volumes([place.file.photo_version.volume])
         path = render_path(place.file)
         put(store, Place(place.file), bytes_of(path))
         return path

@@ -246,8 +246,7 @@ def make_roots(folder: Path) -> dict[str, Path]:
     for node in cluster.nodes.values():
         mark_root(Path(node.store), node)
         store = DiskStore(DiskFileSystem(Path(node.store)), PROOFS)
-        for volume in cluster.volumes_on(node.id):
-            store.create_volume(volume)
+        store.create_volumes(cluster.volumes_on(node.id))
     return {id_: folder / id_ for id_ in NODES}
 
 

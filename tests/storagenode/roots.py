@@ -36,7 +36,7 @@ class Roots:
         else:
             mark_root(root, self._node)
             file_system = DiskFileSystem(root)
-            DiskStore(file_system, PROOFS).create_volume(VOLUME)
+            DiskStore(file_system, PROOFS).create_volumes([VOLUME])
             file_system.close_root()
         return root
 

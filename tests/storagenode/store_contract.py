@@ -192,7 +192,7 @@ class WritingContract:
     def test_a_volume_is_created_permanently(self, trial):
         """A second call and a restart change nothing."""
         for _ in range(2):
-            trial.store.create_volume(OTHER_VOLUME)
+            trial.store.create_volumes([OTHER_VOLUME])
             assert trial.store.volumes == (VOLUME, OTHER_VOLUME)
         trial.restart()
         assert trial.store.volumes == (VOLUME, OTHER_VOLUME)

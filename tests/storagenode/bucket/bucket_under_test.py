@@ -28,7 +28,7 @@ class BucketStoreUnderTest:
     def another_store(self):
         """Return a store over another prefix."""
         store = self._open(node_over(self._endpoint, prefix=f"trial-{next(_numbers)}"))
-        store.create_volume(VOLUME)
+        store.create_volumes([VOLUME])
         return store
 
     def restart(self):

@@ -20,7 +20,7 @@ class VersionedBucket(BucketStoreUnderTest):
     def another_store(self):
         """Return a store over the bucket."""
         store = self._open(node_over(self._endpoint, prefix="trial", bucket=BUCKET))
-        store.create_volume(VOLUME)
+        store.create_volumes([VOLUME])
         return store
 
 

@@ -62,7 +62,7 @@ def _store(s3):
     marked_bucket(node)
     with contextlib.closing(connect(node, threads=4)) as bucket:
         store = BucketStore(bucket, BucketHealth(lambda: None), PROOFS)
-        store.create_volume(VOLUME)
+        store.create_volumes([VOLUME])
         yield store
 
 

@@ -73,7 +73,7 @@ def have_tombstone_and_taken_name(store: DiskStore, disk: CrashFileSystem) -> No
 
 def have_volume_without_shards(store: DiskStore, disk: CrashFileSystem) -> None:
     """Prepare another volume, one of many on the node."""
-    store.create_volume(OTHER_VOLUME)
+    store.create_volumes([OTHER_VOLUME])
     for shard in SHARDS:
         disk.lose_directory(f"{OTHER_VOLUME}/{shard}")
 

@@ -116,7 +116,7 @@ def _empty_root() -> Image:
     disk = CrashFileSystem()
     for name in (STAGING, HINTS, TRASH, QUARANTINE):
         disk.make_directory(name)
-    DiskStore(disk, PROOFS).create_volume(VOLUME)
+    DiskStore(disk, PROOFS).create_volumes([VOLUME])
     for shard in set(SHARDS) - {OF.shard, OLD.shard, OLD_GONE.shard}:
         disk.lose_directory(f"{VOLUME}/{shard}")
     return disk.image()

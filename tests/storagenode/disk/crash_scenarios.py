@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from storagenode.disk.directories import VOLUMES_WITH_ALL_SHARDS_MAX
 from storagenode.disk.store import DiskStore
 from storagenode.protocol.errors import Conflict
 from storagenode.protocol.layout import QUARANTINE, TOMBSTONE_BYTES, Place
@@ -27,12 +28,17 @@ from tests.storagenode.photo_samples import (
     version_of,
 )
 from tests.storagenode.tombstones import proof_of, write_tombstone
-from volumes.photo_path import PhotoTombstone, PhotoVersion, Variant, VersionTombstone
+from volumes.photo_path import PhotoTombstone, PhotoVersion, Variant, VersionTombstone, VolumeId
 
 OF = version_of(7)
 NEW = version_of(7, version=1)
 DATA = bytes_of("photo", size=300)
 HINTED = variant_of(OF, hint_for="west-1")
+
+# Their number leaves the creation of shards to the first files.
+OTHER_VOLUMES = tuple(
+    map(VolumeId, range(OTHER_VOLUME, OTHER_VOLUME + VOLUMES_WITH_ALL_SHARDS_MAX))
+)
 
 OLD = version_of(1)
 OLD_HINT = variant_of(version_of(2), hint_for="west-1")
@@ -179,16 +185,16 @@ def relink(store: DiskStore, disk: CrashFileSystem) -> None:
     disk.acknowledge("relinked")
 
 
-def create_volume(store: DiskStore, disk: CrashFileSystem) -> None:
-    """Make the node a mirror of another volume."""
-    store.create_volume(OTHER_VOLUME)
+def create_volumes(store: DiskStore, disk: CrashFileSystem) -> None:
+    """Make the node a mirror of other volumes."""
+    store.create_volumes(OTHER_VOLUMES)
     disk.acknowledge("opened")
 
 
-def is_open(survivor: Survivor) -> Iterator[str]:
-    """Check that the other volume exists and stores photos."""
-    if OTHER_VOLUME not in survivor.store.volumes:
-        yield "the volume was acknowledged and is not open"
+def are_open(survivor: Survivor) -> Iterator[str]:
+    """Check that the other volumes exist."""
+    for volume in set(OTHER_VOLUMES) - set(survivor.store.volumes):
+        yield f"volume {volume} was acknowledged and is not open"
 
 
 def is_quarantined(survivor: Survivor) -> Iterator[str]:
@@ -359,14 +365,14 @@ SCENARIOS = (
         always=is_there(WHOLE),
     ),
     Scenario(
-        name="open a volume",
-        operate=create_volume,
+        name="open volumes",
+        operate=create_volumes,
         files=[],
-        promises={"opened": is_open},
+        promises={"opened": are_open},
     ),
     Scenario(
         name="open a volume and put into it",
-        prepare=lambda store, _disk: store.create_volume(OTHER_VOLUME),
+        prepare=lambda store, _disk: store.create_volumes([OTHER_VOLUME]),
         operate=putting(IN_OTHER_VOLUME, "put"),
         files=[file_of(IN_OTHER_VOLUME, DATA)],
         promises={"put": is_there([file_of(IN_OTHER_VOLUME, DATA)])},

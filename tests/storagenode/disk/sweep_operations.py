@@ -98,11 +98,15 @@ def _hint_tombstone(store: DiskStore, photo_version: PhotoVersion) -> None:
 
 def _open_volume(store: DiskStore, photo_version: PhotoVersion) -> None:
     directories = store._directories
-    make_all = directories.make_all
+    make = directories.make_with_files
+
+    def make_fewer(names, link):
+        make({parent: shards[:1] for parent, shards in names.items()}, link)
+
     with pytest.MonkeyPatch.context() as patch:
         # One call creates a thousand directories, so one directory is enough here.
-        patch.setattr(directories, "make_all", lambda parent, names: make_all(parent, names[:1]))
-        store.create_volume(_other_volume(photo_version))
+        patch.setattr(directories, "make_with_files", make_fewer)
+        store.create_volumes([_other_volume(photo_version)])
 
 
 def has(place: Place, data: bytes = DATA) -> Do:

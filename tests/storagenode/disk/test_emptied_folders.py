@@ -275,7 +275,7 @@ def test_nothing_is_acknowledged_on_a_disk_that_is_emptied(
         (root / ".node").write_text("{}")
         disk = FileSystemThatLosesFolders(root)
         store = DiskStore(disk, PROOFS)
-        store.create_volume(VOLUME)
+        store.create_volumes([VOLUME])
         work.prepare(store, version_of(1))
         lost = {each.name for each in root.iterdir()} - ({".node"} if keeps_marker else set())
         disk.lose(lost, at=at, keep_folder=False)
@@ -297,7 +297,7 @@ def test_an_emptied_root_says_nothing_about_its_photos(tmp_path, keeps_marker):
     node_marker, volume = tmp_path / ".node", tmp_path / str(VOLUME)
     node_marker.write_text("{}")
     store = DiskStore(DiskFileSystem(tmp_path), PROOFS)
-    store.create_volume(VOLUME)
+    store.create_volumes([VOLUME])
     path = f"{VOLUME}/{NEW[-2:]}/absent"
     with pytest.raises(NotFound):
         store.open(path)

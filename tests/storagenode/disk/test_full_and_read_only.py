@@ -49,7 +49,7 @@ def _small_store(small_disk, node):
     mark_root(small_disk, node)
     file_system = DiskFileSystem(small_disk)
     store = DiskStore(file_system, PROOFS)
-    store.create_volume(VOLUME)
+    store.create_volumes([VOLUME])
     for photo_version in DELETED:
         put(store, variant_of(photo_version), bytes_of(photo_version))
     yield store

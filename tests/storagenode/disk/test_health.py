@@ -244,7 +244,7 @@ def test_a_suspect_disk_is_read_and_not_written(store, root):
         lambda: store.quarantine(variant_of(OF)),
         lambda: store.restore_digest(variant_of(OF), ""),
         lambda: store.relink(OF, "000009"),
-        lambda: store.create_volume(43),
+        lambda: store.create_volumes([43]),
     ):
         with pytest.raises(DiskSuspect):
             write()

@@ -215,7 +215,7 @@ def test_a_store_needs_no_root_privileges(node, clock):
             mark_root(folder / "root", node)
             file_system = DiskFileSystem(folder / "root")
             store = DiskStore(file_system, PROOFS, now_seconds=clock)
-            store.create_volume(VOLUME)
+            store.create_volumes([VOLUME])
             put(store, variant_of(OF), DATA)
             path = folder / "root" / variant_of(OF).path
             path.chmod(0o600)
@@ -331,7 +331,7 @@ def test_a_node_with_many_volumes_creates_shards_with_their_first_files(store, r
     volumes = range(100, 100 + VOLUMES_WITH_ALL_SHARDS_MAX)
     for volume in volumes:
         store._volumes.add(volume)
-    store.create_volume(99)
+    store.create_volumes([99])
     assert [path.name for path in (root / "99").iterdir()] == [".volume"]
     first, second = (variant_of(version_of(number, volume=99)) for number in (1, 2))
     put(store, first, DATA)
@@ -340,6 +340,33 @@ def test_a_node_with_many_volumes_creates_shards_with_their_first_files(store, r
     shards = {place.file.photo_version.shard for place in (first, second)}
     assert store.shard_digests(99).keys() == shards
     assert {path.name for path in (root / "99").iterdir()} == {".volume", *shards}
+
+
+def test_a_first_start_with_many_volumes_shares_its_waits_for_the_disk(root, monkeypatch):
+    """All names exist before the first fsync of a directory, and one file marks all volumes."""
+    file_system, calls = DiskFileSystem(root), []
+    for name in ("fsync", "link", "make_directory", "fsync_directory"):
+        call = getattr(file_system, name)
+
+        def record(*arguments, name=name, call=call):
+            calls.append(name)
+            return call(*arguments)
+
+        monkeypatch.setattr(file_system, name, record)
+    store = DiskStore(file_system, PROOFS)
+    calls.clear()
+    volumes = [*range(100, 102 + VOLUMES_WITH_ALL_SHARDS_MAX)]
+    store.create_volumes(volumes)
+    count = len(volumes)
+    assert calls == [
+        "fsync",
+        *["make_directory"] * count,
+        *["link"] * count,
+        *["fsync_directory"] * (count + 1),
+    ]
+    again = DiskStore(file_system, PROOFS)
+    assert {VOLUME, *volumes} == set(again.volumes) == set(store.volumes)
+    file_system.close_root()
 
 
 def test_a_search_looks_into_no_other_shard(store, monkeypatch):

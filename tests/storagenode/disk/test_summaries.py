@@ -83,7 +83,7 @@ def _disk_in_memory():
     for directory in (STAGING, HINTS, TRASH, QUARANTINE):
         disk.make_directory(directory)
     store = DiskStore(disk, PROOFS)
-    store.create_volume(VOLUME)
+    store.create_volumes([VOLUME])
     put(store, variant_of(OF), bytes_of("photo"))
     return disk, store
 

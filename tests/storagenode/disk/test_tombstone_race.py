@@ -157,7 +157,7 @@ def test_a_read_just_before_the_link_of_a_tombstone_caches_nothing(root, kind):
     """The delete is not acknowledged yet, and afterwards every read is refused."""
     file_system = FileSystemThatIsOvertaken(root)
     store = DiskStore(file_system, PROOFS)
-    store.create_volume(VOLUME)
+    store.create_volumes([VOLUME])
     photo_version = version_of(1)
     try_publish(store, photo_version, "o")
     reads = []
@@ -179,7 +179,7 @@ def test_a_read_during_a_delete_caches_nothing(root):
     """Every read that starts after the delete is refused."""
     file_system = FileSystemThatIsOvertaken(root)
     store = DiskStore(file_system, PROOFS)
-    store.create_volume(VOLUME)
+    store.create_volumes([VOLUME])
     photo_version = version_of(1)
     try_publish(store, photo_version, "o")
     tombstone = Place(PhotoTombstone(photo_version.volume, photo_version.photo))

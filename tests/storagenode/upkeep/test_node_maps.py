@@ -47,9 +47,9 @@ class Disk:
         versions = [version for k, version in self.maps if k is kind]
         return self.maps[kind, max(versions)] if versions else None
 
-    def create_volume(self, volume):
-        """Hold a volume from now on."""
-        self.volumes.add(volume)
+    def create_volumes(self, volumes):
+        """Hold volumes from now on."""
+        self.volumes.update(volumes)
 
 
 @pytest.fixture(name="disk")

@@ -104,8 +104,7 @@ def test_shards_that_do_not_exist_cost_no_step(store, scrub, slept, monkeypatch)
     scrub()
     steps = len(slept)
     monkeypatch.setattr("storagenode.disk.store.VOLUMES_WITH_ALL_SHARDS_MAX", 0)
-    for volume in (77, 78, 79):
-        store.create_volume(volume)
+    store.create_volumes([77, 78, 79])
     put(store, variant_of(version_of(5, volume=78)), bytes_of("one"))
     progress = scrub()
     assert (progress.files, progress.shards) == (4, 4 * len(SHARDS))
@@ -202,7 +201,7 @@ def test_a_restart_reads_a_volume_that_was_added(store, clock, monkeypatch):
         SCRUB, b'{"volume": 42, "shard": "zz", "started_seconds": 5, "completed_seconds": 1}'
     )
     for volume in (7, 50):
-        store.create_volume(volume)
+        store.create_volumes([volume])
         put(store, variant_of(version_of(1, volume=volume)), bytes_of("added", size=SIZE))
 
     async def skip(_seconds):
