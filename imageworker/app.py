@@ -28,7 +28,7 @@ from runtime.tls.certificate import Certificate
 from runtime.tls.machine_name import Role
 from storagemaster.client import MasterClient
 from storagemaster.job_wire import JOB_SECONDS_MAX, QUEUES, RETRY_QUEUE, JobKind, parse_meta
-from storagemaster.queue_client import queue_client
+from storagemaster.queue_client import queue_client, queue_server
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, Colo
 from volumes.machines import own_certificate
@@ -99,13 +99,14 @@ def sizes_workers(
                 set_outcome(outcome)
             return outcome
 
-        connection = queue_client(cluster.queue_url, socket_connect_timeout=QUEUE_CONNECT_SECONDS)
+        server = queue_server(cluster, Role.WORKER, colo)
+        connection = queue_client(server, socket_connect_timeout=QUEUE_CONNECT_SECONDS)
 
         job_metrics = metrics or JobMetrics()
         heartbeat = stack.enter_context(
             Heartbeat(
                 queue_client(
-                    cluster.queue_url,
+                    server,
                     socket_timeout=HEARTBEAT_RESPONSE_SECONDS,
                     socket_connect_timeout=QUEUE_CONNECT_SECONDS,
                 ),

@@ -3,8 +3,9 @@
 #
 #   install-servers.sh            nginx with Lua, Varnish with vmod-digest, memcached
 #   install-servers.sh test       also wrk for benchmarks, strace and libfaketime for tests and drills,
-#                                 Node.js, PHP, and Ruby for the examples in docs/formats, Chromium
-#                                 and npm packages for tests of pages and of uploads
+#                                 Redis, because Valkey's package for Python has no TLS, Node.js,
+#                                 PHP, and Ruby for the examples in docs/formats, Chromium and npm
+#                                 packages for tests of pages and of uploads
 #   install-servers.sh compose    packages to run compose.yaml as root: podman, runc, network DNS
 #   install-servers.sh venv       the package that lets PYTHON (python3) create virtual environments
 #
@@ -58,7 +59,7 @@ missing_of() {
   local -a wanted=(nginx libnginx-mod-http-lua varnish varnish-vmod-digest memcached)
   local package
   case "$1" in
-    test) wanted+=(wrk strace libfaketime nodejs php-cli ruby chromium prometheus npm) ;;
+    test) wanted+=(wrk strace libfaketime redis-server nodejs php-cli ruby chromium prometheus npm) ;;
     compose) wanted=(podman runc netavark aardvark-dns iptables debootstrap) ;;
     venv) wanted=("$(venv_package)") ;;
   esac
@@ -107,6 +108,7 @@ loss_of() {
     strace) echo "tests of fsync and drills of failing disks cannot run" ;;
     libfaketime) echo "drills of wrong clocks cannot run" ;;
     npm) echo "tests of JavaScript clients cannot run" ;;
+    redis-server) echo "tests of a queue with TLS cannot run" ;;
     nodejs | php-cli | ruby) echo "tests of the examples in docs/formats cannot run" ;;
     podman | runc | netavark | aardvark-dns | iptables) echo "compose.yaml cannot be run" ;;
     debootstrap) echo "images cannot be built without a registry" ;;
@@ -199,7 +201,7 @@ keep_from_boot() {
   command -v systemctl >/dev/null || return 0
   for package in "$@"; do
     case "$package" in
-      nginx | memcached | prometheus) services+=("$package") ;;
+      nginx | memcached | prometheus | redis-server) services+=("$package") ;;
       varnish) services+=(varnish varnishncsa) ;;
     esac
   done

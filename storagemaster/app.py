@@ -69,7 +69,7 @@ from storagemaster.photos.photos import Photos
 from storagemaster.photos.recent_listing import RecentListing
 from storagemaster.photos.volume_listing import VolumeListing
 from storagemaster.ports import client_port, worker_port
-from storagemaster.queue_client import queue_client
+from storagemaster.queue_client import QueueServer, queue_client, queue_server
 from storagemaster.repair.fence_lifting import PASS_SECONDS as FENCE_PASS_SECONDS
 from storagemaster.repair.fence_lifting import FenceLifter
 from storagemaster.repair.hinted_handoff import PASS_SECONDS as HINTS_PASS_SECONDS
@@ -129,7 +129,10 @@ async def running_master(
         )
         certificates = Certificates(cluster, master.id, certificate)
         cache = InfoCache(
-            cluster.memcached, keys, confirmed_seconds=cluster.limits.cached_info_seconds
+            cluster.memcached,
+            keys,
+            certificate,
+            confirmed_seconds=cluster.limits.cached_info_seconds,
         )
         stack.callback(cache.close)
         nodes = NodeClients(session, keys, certificate)
@@ -174,8 +177,8 @@ def _wire(
     ports = PortHealth(checked_ports(cluster), session, edges=cluster.edges.values())
     mirrors = _mirrors(cluster, master, nodes, ports)
     mirroring, reads = Mirroring(mirrors), PhotoReader(mirrors)
-    queue = SizesQueue(connection := _connect_to_queue(cluster), keys)
-    events = Events(boot := secrets.token_hex(8))
+    server, connection = _connect_to_queue(cluster, master)
+    queue, events = SizesQueue(connection, keys), Events(boot := secrets.token_hex(8))
     webhooks = Webhooks(receivers_of(cluster), session, keys, events)
     urls = PhotoUrls(cluster, ReadSigner(keys))
     purging = EdgePurger(edges := dict(cluster.edges), session)
@@ -223,7 +226,7 @@ def _wire(
         (mirrors.fleet.poll, POLL_SECONDS),
         (ports.poll, PORT_POLL_SECONDS),
         (following.follow, MAP_PASS_SECONDS),
-        *_messages(EventRelay(cluster.queue_url, keys, events, boot=boot), webhooks),
+        *_messages(EventRelay(server, keys, events, boot=boot), webhooks),
         *_jobs(queue, jobs),
         *_records(feed, audit),
         *_repairs(mirrors, purging, purge_sessions, tombstones, reconcile, sweep),
@@ -333,9 +336,10 @@ def _repairs(
     )
 
 
-def _connect_to_queue(cluster: Cluster) -> redis.Redis:
-    return queue_client(
-        cluster.queue_url,
+def _connect_to_queue(cluster: Cluster, master: Master) -> tuple[QueueServer, redis.Redis]:
+    server = queue_server(cluster, Role.MASTER, master.id)
+    return server, queue_client(
+        server,
         socket_timeout=QUEUE_RESPONSE_SECONDS,
         socket_connect_timeout=QUEUE_RESPONSE_SECONDS,
     )

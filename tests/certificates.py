@@ -3,6 +3,7 @@
 import functools
 import time
 from pathlib import Path
+from typing import Any
 
 from glassplate.certificates.authority import Authority, issue, new_authority
 from runtime.tls.certificate import Certificate
@@ -19,7 +20,7 @@ def authority(name: str) -> Authority:
     return new_authority(name, now_seconds=time.time())
 
 
-def save(folder: Path, machine: MachineName, *, by: str = "tests", **options: float) -> Path:
+def save(folder: Path, machine: MachineName, *, by: str = "tests", **options: Any) -> Path:
     """Write a certificate of a machine to a folder, beside that of the tests' authority."""
     folder.mkdir(exist_ok=True)
     (folder / AUTHORITY_FILE).write_bytes(authority("tests").certificate_pem)

@@ -92,7 +92,7 @@ class Tls:
     """TLS between the machines of the cluster."""
 
     internal: bool = False
-    """True if storagemasters, nodes, and workers use it."""
+    """True if storagemasters, nodes, workers, and memcached use it."""
     folder: str = "tls"
     """Folder of the certificates."""
 
@@ -184,6 +184,8 @@ class Cluster:
     public_url: str
     keys_file: str
     queue_url: str
+    queue_password_file: str = ""
+    """Path of the file with the password of the queue server, if it is not in the URL."""
     memcached: tuple[Address, ...] = ()
     strict: bool = False
     """True to reject an upload that cannot reach two colos, instead of storing it degraded."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from runtime.tls.certificate import Certificate
 from runtime.tls.certificate_files import CertificateFiles
@@ -15,13 +16,16 @@ from runtime.tls.machine_name import (
 )
 from volumes.cluster import Cluster
 
+VALKEY = MachineName(Role.QUEUE, "valkey")
+MEMCACHED = MachineName(Role.CACHE, "memcached")
 PROMETHEUS = MachineName(Role.MONITOR, "prometheus")
 
 
 def machines_of(cluster: Cluster) -> dict[MachineName, tuple[str, ...]]:
     """Return every machine that needs a certificate, with its hosts.
 
-    The machines of a cluster call each other by role and id. Prometheus only knows the host.
+    The machines of a cluster call each other by role and id. Prometheus and redis-py only know the
+    host.
     """
     colos = {node.colo for node in cluster.nodes.values()}
     colos |= {master.colo for master in cluster.masters.values()}
@@ -32,8 +36,20 @@ def machines_of(cluster: Cluster) -> dict[MachineName, tuple[str, ...]]:
         },
         **{MachineName(Role.NODE, each.id): (each.write.host,) for each in cluster.nodes.values()},
         **{MachineName(Role.WORKER, colo): () for colo in sorted(colos)},
+        **_shared_servers(cluster),
         PROMETHEUS: (),
     }
+
+
+def _shared_servers(cluster: Cluster) -> dict[MachineName, tuple[str, ...]]:
+    """Return the servers of all colos that speak TLS. redis-py knows only the host."""
+    found: dict[MachineName, tuple[str, ...]] = {}
+    url = urlsplit(cluster.queue_url)
+    if url.scheme == "rediss":
+        found[VALKEY] = (url.hostname or "",)
+    if cluster.memcached:
+        found[MEMCACHED] = tuple(address.host for address in cluster.memcached)
+    return found
 
 
 def certificate_files(cluster: Cluster, role: Role, id_: str) -> CertificateFiles | None:

@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import redis
 from pymemcache import Client as Memcached
 
 from drill.cluster.drill_cluster import DrillCluster
@@ -14,6 +13,10 @@ from drill.history import Op, Outcome
 from drill.load.recorded_requests import record_put
 from drill.load.sample_uploads import make_originals, make_undecodable
 from glassplate.errors import SizesFailed
+from runtime.tls.machine_name import Role
+from storagemaster.queue_client import queue_client, queue_server
+from volumes.cluster import Cluster
+from volumes.machines import own_certificate
 
 QUEUE_TIMEOUT_SECONDS = 5.0
 FAIL_SECONDS_MAX = 90.0
@@ -32,7 +35,7 @@ class QueueFlushed:
     ) -> AsyncIterator[None]:
         """Send FLUSHALL once some jobs wait."""
         await asyncio.sleep(self.after_seconds)
-        before, after = await asyncio.to_thread(_flush, drill_cluster.cluster.queue_url)
+        before, after = await asyncio.to_thread(_flush, drill_cluster.cluster)
         evidence.add(before > after, f"the queue had {before} keys, and has {after}")
         yield
 
@@ -46,13 +49,12 @@ class CacheCorrupts:
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
         """Replace all documents every 0.3 s until the block exits."""
-        address = drill_cluster.cluster.memcached[0]
         replaced = 0
 
         async def corrupt() -> None:
             nonlocal replaced
             while True:
-                replaced += await asyncio.to_thread(_corrupt_entries, address.host, address.port)
+                replaced += await asyncio.to_thread(_corrupt_entries, drill_cluster.cluster)
                 await asyncio.sleep(0.3)
 
         task = asyncio.create_task(corrupt())
@@ -122,8 +124,9 @@ class LateDuplicates:
         evidence.add(sent, f"{sent} uploads of deleted photos were repeated at two masters")
 
 
-def _flush(url: str) -> tuple[int, int]:
-    queue = redis.Redis.from_url(url, socket_timeout=QUEUE_TIMEOUT_SECONDS)
+def _flush(cluster: Cluster) -> tuple[int, int]:
+    server = queue_server(cluster, Role.MASTER, next(iter(cluster.masters)))
+    queue = queue_client(server, socket_timeout=QUEUE_TIMEOUT_SECONDS)
     before = int(queue.dbsize())
     queue.flushall()
     after = int(queue.dbsize())
@@ -131,9 +134,16 @@ def _flush(url: str) -> tuple[int, int]:
     return before, after
 
 
-def _corrupt_entries(host: str, port: int) -> int:
+def _corrupt_entries(cluster: Cluster) -> int:
     """Replace each document by another one, every third by garbage; return the number of keys."""
-    memcached = Memcached((host, port), connect_timeout=1, timeout=1)
+    address = cluster.memcached[0]
+    own = own_certificate(cluster, Role.MASTER, next(iter(cluster.masters)))
+    memcached = Memcached(
+        (address.host, address.port),
+        connect_timeout=1,
+        timeout=1,
+        tls_context=own.client if own else None,
+    )
     try:
         listing = memcached.raw_command(b"lru_crawler metadump all", end_tokens=b"END\r\n")
         keys = [line[4:].split(b" ")[0] for line in listing.splitlines() if line[:4] == b"key="]

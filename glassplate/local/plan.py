@@ -95,6 +95,7 @@ def render_local_cluster(ports: LocalPorts) -> str:
             f'public_url = "http://127.0.0.1:{ports.first}"',
             'keys_file = "keys.toml"',
             f'queue_url = "redis://127.0.0.1:{ports.valkey}/0"',
+            'queue_password_file = "queue-password"',
             f'memcached = ["127.0.0.1:{ports.memcached}"]',
             "",
             "[tls]",

@@ -17,6 +17,7 @@ from glassplate.certificates.certificate_folder import init_certificates, renew_
 from glassplate.local.key_generation import generate_cluster_keys, today
 from glassplate.local.plan import PORTS_USED, LocalPorts, render_local_cluster
 from glassplate.local.ports import first_port, require_free_ports
+from glassplate.local.shared_servers import create_password
 from permission_urls import Keys, load_keys, save_keys
 from storagenode.opening import mark_store
 from volumes.cluster import Cluster
@@ -111,6 +112,7 @@ def _create(config: Path, ports: LocalPorts) -> None:
     keys_file = Path(cluster.keys_file)
     if not keys_file.exists():
         save_keys(keys_file, generate_cluster_keys(os.urandom).made_on(today()))
+    create_password(Path(cluster.queue_password_file))
     for node in cluster.nodes.values():
         mark_store(node)
     fresh.replace(config)

@@ -24,6 +24,10 @@ class Role(StrEnum):
     NODE = "node"
     WORKER = "worker"
     """The image workers of a colo, whose id is the colo."""
+    QUEUE = "queue"
+    """The queue server."""
+    CACHE = "cache"
+    """All memcached servers, which share a certificate."""
     MONITOR = "monitor"
     """A program that reads metrics."""
 

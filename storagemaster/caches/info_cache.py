@@ -23,6 +23,7 @@ from typing import Any
 from permission_urls import Forbidden, KeySource
 from permission_urls.purposes import Purpose
 from permission_urls.signing import PurposeSigner, PurposeVerifier
+from runtime.tls.certificate import Certificate
 from storagemaster.caches.memcached import MemcachedServer
 from volumes.address import Address
 from volumes.json_text import parse_json
@@ -64,11 +65,12 @@ class InfoCache:
         self,
         servers: Sequence[Address],
         keys: KeySource,
+        certificate: Certificate | None = None,
         *,
         confirmed_seconds: int,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
-        self._servers = [MemcachedServer(address) for address in servers]
+        self._servers = [MemcachedServer(address, certificate) for address in servers]
         self._signer = PurposeSigner(keys, Purpose.CACHE)
         self._verifier = PurposeVerifier.of(keys, Purpose.CACHE)
         self._confirmed_seconds = confirmed_seconds

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from runtime.lag_free_timeout import lag_free_timeout
+from runtime.tls.certificate import Certificate
 from volumes.address import Address
+from volumes.machines import MEMCACHED
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +55,11 @@ _Read = Callable[[asyncio.StreamReader], Awaitable[_Result]]
 
 
 class MemcachedServer:
-    """Requests to one server."""
+    """Requests to one server, over TLS if there is a certificate of the own machine."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, certificate: Certificate | None = None) -> None:
         self._address = address
+        self._tls = certificate.options_for(MEMCACHED) if certificate else {}
         self._idle: list[_Connection] = []
 
     async def get(self, keys: Iterable[str]) -> dict[str, Value]:
@@ -119,7 +122,8 @@ class MemcachedServer:
 
     async def _connect(self) -> _Connection:
         host, port = self._address.host, self._address.port
-        return _Connection(*await asyncio.open_connection(host, port, limit=_BUFFER_BYTES))
+        opened = await asyncio.open_connection(host, port, limit=_BUFFER_BYTES, **self._tls)
+        return _Connection(*opened)
 
 
 def _write(command: bytes, key: str, data: bytes, ttl_seconds: int, token: bytes = b"") -> bytes:

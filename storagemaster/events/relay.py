@@ -14,7 +14,7 @@ import redis
 
 from permission_urls import Forbidden, KeySource, sign_job, verify_job
 from storagemaster.events.events import Event, Events
-from storagemaster.queue_client import async_queue_client
+from storagemaster.queue_client import QueueServer, async_queue_client
 from volumes.json_text import parse_json
 
 log = logging.getLogger(__name__)
@@ -27,8 +27,8 @@ RECONNECT_SECONDS = 1.0
 class EventRelay:
     """The exchange of events between this storagemaster and the others."""
 
-    def __init__(self, queue_url: str, keys: KeySource, events: Events, *, boot: str) -> None:
-        self._url = queue_url
+    def __init__(self, server: QueueServer, keys: KeySource, events: Events, *, boot: str) -> None:
+        self._server = server
         self._keys = keys
         self._events = events
         self._boot = boot
@@ -38,7 +38,7 @@ class EventRelay:
     async def run(self) -> None:
         """Send and receive events until the connection breaks."""
         try:
-            async with async_queue_client(self._url) as client, client.pubsub() as channel:
+            async with async_queue_client(self._server) as client, client.pubsub() as channel:
                 await channel.subscribe(CHANNEL)
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._send(client))

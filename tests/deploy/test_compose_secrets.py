@@ -22,6 +22,22 @@ def test_no_running_service_mounts_the_key_of_the_authority(services, cluster):
     }
 
 
+def test_valkey_and_memcached_see_only_their_own_certificates(services):
+    """`init` copies them, and the password of the queue."""
+    script = services["init"]["command"][-1]
+    for name, own in (("valkey", "queue-valkey.pem"), ("memcached", "cache-memcached.pem")):
+        (mount,) = mounts_of(services[name])
+        assert mount[:2] == (name, f"/{name}")
+        assert f"cp /certificates/ca.pem /certificates/{own} /{name}\n" in script
+        users = {each for each, s in services.items() if (name, f"/{name}") in sources_of(s)}
+        assert users == {"owner", "init", name}
+
+
+def sources_of(service):
+    """Return the source and the target of each mount."""
+    return {(source, target) for source, target, _ in mounts_of(service)}
+
+
 def test_no_secret_is_in_the_environment(services):
     """`docker inspect` would show the environment; only paths of secrets can be there."""
     for service in services.values():

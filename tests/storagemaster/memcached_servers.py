@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from tests.free_ports import free_port
 from tests.storagemaster.small_cluster import HOST
@@ -16,9 +16,12 @@ OPTIONS = ("-U", "0", "-m", "16")
 
 
 @contextlib.contextmanager
-def running_memcached(port: int) -> "Iterator[subprocess.Popen[bytes]]":
+def running_memcached(
+    port: int, command: Sequence[str] | None = None
+) -> "Iterator[subprocess.Popen[bytes]]":
     """Run the memcached of the system on a port of the loopback interface."""
-    command = ["memcached", "-l", HOST, "-p", str(port), *OPTIONS, "-u", "nobody"]
+    if command is None:
+        command = ["memcached", "-l", HOST, "-p", str(port), *OPTIONS, "-u", "nobody"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
             wait_until_it_listens(port)

@@ -33,7 +33,8 @@ def parse_cluster(text: str) -> Cluster:
         name=top.text("name", "glassplate"),
         public_url=top.http_url("public_url"),
         keys_file=top.text("keys_file"),
-        queue_url=top.text("queue_url"),
+        queue_url=_read_queue_url(top),
+        queue_password_file=top.text("queue_password_file", ""),
         memcached=top.addresses("memcached", []),
         strict=top.one_of("durability", ("degraded", "strict"), "degraded") == "strict",
         strict_deletes=_read_strict_deletes(top.table("deletes")),
@@ -89,6 +90,13 @@ def _read_limits(table: Table) -> Limits:
     )
     table.report_unknown_keys()
     return limits
+
+
+def _read_queue_url(top: Table) -> str:
+    url = top.text("queue_url")
+    if top.text("queue_password_file", "") and "@" in url:
+        top.add_problem("queue_url", "has a login, and there is also a queue_password_file")
+    return url
 
 
 def _read_tls(table: Table) -> Tls:

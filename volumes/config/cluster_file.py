@@ -48,6 +48,8 @@ def load_cluster(path: Path) -> Cluster:
     return dataclasses.replace(
         cluster,
         keys_file=str(folder / cluster.keys_file),
+        queue_password_file=cluster.queue_password_file
+        and str(folder / cluster.queue_password_file),
         tls=dataclasses.replace(cluster.tls, folder=str(folder / cluster.tls.folder)),
         nodes={id_: _resolved(node, folder) for id_, node in cluster.nodes.items()},
     )

@@ -17,6 +17,7 @@ MACHINES = {
     *(("master", f"{colo}-master") for colo in ("east", "west")),
     *(("node", f"{colo}-{number}") for colo in ("east", "west") for number in (1, 2)),
     *(("worker", colo) for colo in ("east", "west")),
+    ("cache", "memcached"),
     ("monitor", "prometheus"),
 }
 

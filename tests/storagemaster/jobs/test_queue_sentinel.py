@@ -15,6 +15,7 @@ from storagemaster.job_wire import NEW_QUEUE, JobKind
 from storagemaster.jobs.sizes_queue import QueueUnavailable, SizesQueue
 from storagemaster.queue_client import (
     InvalidQueueUrl,
+    QueueServer,
     SentinelQueue,
     async_queue_client,
     parse_sentinel_url,
@@ -64,7 +65,7 @@ def test_a_sentinel_url_has_sentinels_service_and_login(url, queue):
 def test_an_incomplete_sentinel_url_is_refused(url):
     """It is refused at the start of the process."""
     with pytest.raises(InvalidQueueUrl):
-        queue_client(url)
+        queue_client(QueueServer(url))
 
 
 class Watched:
@@ -72,7 +73,8 @@ class Watched:
 
     def __init__(self, folder):
         self.primary_port, self.replica_port, self.sentinel_port = (free_port() for _ in range(3))
-        self.url = f"redis+sentinel://:p%40ss%3Aword@{HOST}:{self.sentinel_port}/photos"
+        url = f"redis+sentinel://:p%40ss%3Aword@{HOST}:{self.sentinel_port}/photos"
+        self.server = QueueServer(url)
         config = folder / "sentinel.conf"
         config.write_text(
             f"sentinel monitor photos {HOST} {self.primary_port} 1\n"
@@ -153,8 +155,8 @@ def run_job(connection):
 
 async def test_clients_reconnect_when_the_primary_is_killed(watched):
     """The clients of storagemaster, worker, and relay find the new primary."""
-    connection, worker = queue_client(watched.url), queue_client(watched.url)
-    async with async_queue_client(watched.url) as relay:
+    connection, worker = queue_client(watched.server), queue_client(watched.server)
+    async with async_queue_client(watched.server) as relay:
         queue = SizesQueue(connection, KEYS)
         await queue.enqueue_now(ORIGINALS[0], queue_name=NEW_QUEUE, kind=JobKind.SIZES)
         assert await queue.position(ORIGINALS[0]) == 0
@@ -166,7 +168,7 @@ async def test_clients_reconnect_when_the_primary_is_killed(watched):
         await enqueue_until_accepted(queue, ORIGINALS[1])
         assert await queue.position(ORIGINALS[1]) is not None
         assert run_job(worker) == 5
-        async with async_queue_client(watched.url) as again:
+        async with async_queue_client(watched.server) as again:
             assert await again.ping()
     connection.close()
     worker.close()
