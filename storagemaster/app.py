@@ -81,7 +81,7 @@ from storagemaster.tiering.tiering import Tiering
 from storagemaster.uploads.keyed_photos import KeyedPhotos
 from storagemaster.uploads.known_photos import KnownPhotos
 from storagemaster.uploads.uploads import Uploads
-from volumes.cluster import Cluster, Edge, Master
+from volumes.cluster import Cluster, Edge, Master, NodeId
 from volumes.machines import certificate_files
 
 QUEUE_RESPONSE_SECONDS = 2.0
@@ -239,8 +239,12 @@ def _mirrors(cluster: Cluster, master: Master, nodes: NodeClients, ports: PortHe
     def is_up(other: str) -> bool:
         return ports.is_up(mirrors.cluster.masters[other].address)
 
+    def uuid_of(node: NodeId) -> str:
+        found = mirrors.cluster.nodes.get(node)
+        return found.uuid if found else ""
+
     owners = VolumeOwners(cluster.masters, own=master.id, is_up=is_up)
-    mirrors = Mirrors(cluster, nodes.by_id, Fleet(nodes.by_id), master.colo, owners)
+    mirrors = Mirrors(cluster, nodes.by_id, Fleet(nodes.by_id, uuid_of), master.colo, owners)
     return mirrors
 
 

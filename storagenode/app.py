@@ -106,7 +106,7 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
             fence,
             readers,
             now_seconds=time.time,
-            health_headers=lambda: agreed_headers(maps.map_digest(), keys),
+            health_headers=lambda: agreed_headers(maps.map_digest(), keys, cluster.tls),
         )
         limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=2))
         clients = {

@@ -96,6 +96,11 @@ class Tls:
     folder: str = "tls"
     """Folder of the certificates."""
 
+    @property
+    def mode(self) -> str:
+        """The value of `internal` in the config."""
+        return "on" if self.internal else "off"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Master:

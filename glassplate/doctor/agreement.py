@@ -38,7 +38,7 @@ def check_version(process: str, samples: Samples, *, version: str) -> Iterator[F
 
 
 def check_agreed(process: str, found: Agreed, own: Agreed, *, is_edge: bool) -> Iterator[Finding]:
-    """Yield whether a process has this volume map, and these keys for photo URLs."""
+    """Yield whether a process has this volume map, these keys for photo URLs, and this TLS mode."""
     do_map = "copy cluster.toml to its machine and restart it"
     do_keys = "give it the key file of this machine; see docs/keys.md"
     if is_edge:
@@ -52,6 +52,9 @@ def check_agreed(process: str, found: Agreed, own: Agreed, *, is_edge: bool) -> 
             yield ok(f"{id_}/{process}", what)
         else:
             yield fail(f"{id_}/{process}", what, f"its digest is {theirs or 'unknown'}", do)
+    if found.tls not in ("", own.tls):
+        what = f"{process} has this [tls] internal"
+        yield fail(f"tls/{process}", what, f"it has {found.tls}", do_map)
 
 
 def check_limits(process: str, samples: Samples) -> Iterator[Finding]:

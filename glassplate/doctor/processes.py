@@ -44,7 +44,7 @@ class ProcessChecks:
         self._keys = keys
         self._session = session
         self._version = version("glassplate")
-        self._agreed = parse_agreed(agreed_headers(map_digest(cluster), keys))
+        self._agreed = parse_agreed(agreed_headers(map_digest(cluster), keys, cluster.tls))
 
     async def findings(self) -> AsyncIterator[Finding]:
         """Yield the findings about storagemasters, nodes, edges, queue, caches, and ports."""

@@ -3,6 +3,7 @@
 Two colos have two nodes each, on loopback. Each pair of nodes from both colos mirrors two volumes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 PORTS_USED = 40
@@ -86,8 +87,11 @@ class LocalPorts:
 NODES = tuple(f"{colo}-{number}" for colo in COLOS for number in (1, 2))
 
 
-def render_local_cluster(ports: LocalPorts) -> str:
-    """Return the `cluster.toml` of a local cluster. Its paths are relative to its folder."""
+def render_local_cluster(ports: LocalPorts, uuids: Mapping[str, str] | None = None) -> str:
+    """Return the `cluster.toml` of a local cluster. Its paths are relative to its folder.
+
+    `uuids` are the uuids of the markers, by node. A root with another one is refused.
+    """
     return "\n".join(
         [
             "# Written once by `glassplate up`. Edit it while the cluster is down.",
@@ -101,7 +105,7 @@ def render_local_cluster(ports: LocalPorts) -> str:
             "[tls]",
             'internal = "on"',
             "",
-            *(_node(node, ports) for node in NODES),
+            *(_node(node, ports, (uuids or {}).get(node, "")) for node in NODES),
             *_volumes(),
             *(_master(name, ports) for name in ports.masters),
             *(_edge(name, ports) for name in ports.edges),
@@ -115,14 +119,15 @@ def colo_of(name: str) -> str:
     return next((colo for colo in COLOS if name.startswith(colo)), COLOS[0])
 
 
-def _node(node: str, ports: LocalPorts) -> str:
-    return f"""\
+def _node(node: str, ports: LocalPorts, uuid: str) -> str:
+    block = f"""\
 [nodes.{node}]
 colo = "{colo_of(node)}"
 read = "127.0.0.1:{ports.reads[node]}"
 write = "127.0.0.1:{ports.writes[node]}"
 store = "nodes/{node}"
 """
+    return block + (f'uuid = "{uuid}"\n' if uuid else "")
 
 
 def _volumes() -> list[str]:

@@ -113,9 +113,8 @@ def _create(config: Path, ports: LocalPorts) -> None:
     if not keys_file.exists():
         save_keys(keys_file, generate_cluster_keys(os.urandom).made_on(today()))
     create_password(Path(cluster.queue_password_file))
-    for node in cluster.nodes.values():
-        mark_store(node)
-    fresh.replace(config)
+    uuids = {str(node.id): mark_store(node).uuid for node in cluster.nodes.values()}
+    _written_beside(config, render_local_cluster(ports, uuids)).replace(config)
 
 
 def _issue_certificates(cluster: Cluster) -> None:

@@ -50,8 +50,8 @@ class DescriptionApi:
 
     async def health(self, _: web.Request) -> web.Response:
         """Respond, for the health checks of load balancers and of other storagemasters."""
-        headers = {"Cache-Control": "no-store", **agreed_headers(self._map_digest(), self._keys)}
-        return web.Response(text="ok\n", headers=headers)
+        agreed = agreed_headers(self._map_digest(), self._keys, self._cluster.tls)
+        return web.Response(text="ok\n", headers={"Cache-Control": "no-store", **agreed})
 
     @cached_property
     def _openapi(self) -> bytes:

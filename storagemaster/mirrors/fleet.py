@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,14 +51,28 @@ class NodeView:
         return self.status.free_bytes if self.status else 0
 
 
+class AnotherNode(Exception):
+    """A node responded at the address of another one, or with the root of another one."""
+
+
 UNKNOWN = NodeView(up=False, status=None, reason="has not responded yet")
 
 
 class Fleet:
     """Status of every node. Requests that fail in between mark a node as down."""
 
-    def __init__(self, nodes: Mapping[NodeId, StatusSource]) -> None:
+    def __init__(
+        self,
+        nodes: Mapping[NodeId, StatusSource],
+        uuid_of: Callable[[NodeId], str] = lambda _: "",
+    ) -> None:
+        """Take the clients of all nodes.
+
+        `uuid_of` returns the uuid that the config requires of the marker of a node; empty accepts
+        any.
+        """
         self._nodes = nodes
+        self._uuid_of = uuid_of
         self._views: Mapping[NodeId, NodeView] = dict.fromkeys(nodes, UNKNOWN)
         self._cold_tiers: Mapping[VolumeId, ColdTier] = {}
         self._cold_tiers_of: Mapping[NodeId, NodeView] | None = None
@@ -127,6 +141,7 @@ class Fleet:
     async def _poll_one(self, node: NodeId) -> None:
         try:
             status = await self._nodes[node].status(timeout_seconds=RESPONSE_SECONDS)
+            refuse_another_node(node, self._uuid_of(node), status)
         except Exception as error:  # noqa: BLE001  # a malformed response is a failure too
             self.mark_down(node, str(error) or type(error).__name__)
             return
@@ -143,6 +158,19 @@ class Fleet:
     def _set(self, node: NodeId, view: NodeView) -> None:
         # Each upload takes a view, so a change makes the copy.
         self._views = {**self._views, node: view}
+
+
+def refuse_another_node(node: NodeId, uuid: str, status: NodeStatus) -> None:
+    """Raise `AnotherNode` if a status is not of this node, or not of the root with this uuid."""
+    if status.node != node:
+        raise AnotherNode(
+            f"node {status.node} responds at its address; correct the addresses in cluster.toml"
+        )
+    if uuid and status.uuid != uuid:
+        raise AnotherNode(
+            f"its root has the uuid {status.uuid}, and cluster.toml requires {uuid}; mount its own "
+            "disk, or put the uuid of a new one into cluster.toml"
+        )
 
 
 def _cold_tiers(views: Mapping[NodeId, NodeView]) -> dict[VolumeId, ColdTier]:

@@ -94,7 +94,7 @@ def map_alerts(
 
 
 def disagreement_alerts(disagreements: Mapping[Process, Sequence[str]]) -> list[str]:
-    """Return the alerts about processes with another volume map, or with other keys."""
+    """Return the alerts about processes with another map, other keys, or another TLS mode."""
     alerts = []
     for (kind, id_), fields in disagreements.items():
         is_edge = kind == "edge"
@@ -113,6 +113,11 @@ def disagreement_alerts(disagreements: Mapping[Process, Sequence[str]]) -> list[
                 f"{kind} {id_} has other keys for photo URLs than this storagemaster, so it can "
                 "refuse valid URLs and accept retired ones; give both the same read keys, see "
                 "docs/keys.md"
+            )
+        if "tls" in fields:
+            alerts.append(
+                f"{kind} {id_} has another [tls] internal than this storagemaster, so they cannot "
+                "reach each other; give both the same cluster.toml, then restart both"
             )
     return alerts
 

@@ -154,7 +154,9 @@ class ClusterStatus:
         }
 
     def _own(self) -> Agreed:
-        return parse_agreed(agreed_headers(self.map_digest(), self._keys))
+        return parse_agreed(
+            agreed_headers(self.map_digest(), self._keys, self._mirrors.cluster.tls)
+        )
 
     def _node(self, node: Node, view: NodeView) -> dict[str, Any]:
         if view.up and view.status is not None:

@@ -1,4 +1,4 @@
-"""Processes whose volume map or keys have differed from the storagemaster's for a while.
+"""Processes whose map, keys, or TLS mode have differed from the storagemaster's for a while.
 
 A change reaches all processes within seconds, so a difference that ends soon is not reported.
 """

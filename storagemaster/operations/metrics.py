@@ -261,12 +261,12 @@ def _map_metrics(status: Mapping[str, Any]) -> list[Metric]:
         lacking.add_metric([node["id"], node["colo"]], len(node["lacking_volumes"]))
     disagrees = GaugeMetricFamily(
         "glassplate_disagreement",
-        "1 if the map or the keys of the process differ from the storagemaster's, 0 otherwise.",
+        "1 if map, keys, or TLS of the process differ from the storagemaster's, 0 otherwise.",
         labels=["kind", "id", "about"],
     )
     for kind, machines in (("node", "nodes"), ("edge", "edges"), ("master", "masters")):
         for machine in status[machines]:
-            for about in ("map", "keys"):
+            for about in ("map", "keys", "tls"):
                 value = float(about in machine["disagrees_on"])
                 disagrees.add_metric([kind, machine["id"], about], value)
     return [strays, lacking, disagrees]

@@ -4,7 +4,7 @@ from typing import Literal, TypedDict
 
 from storagemaster.documents import Conflict, FailedStep, Volume
 
-DisagreesOn = list[Literal["map", "keys"]]
+DisagreesOn = list[Literal["map", "keys", "tls"]]
 
 
 class NodeState(TypedDict):
@@ -45,7 +45,7 @@ class NodeState(TypedDict):
     """Volumes that the volume map gives to it and that it does not hold."""
     clock_difference_seconds: float | None
     disagrees_on: DisagreesOn
-    """Differences from the storagemaster: the volume map, or the keys for photo URLs."""
+    """Differences from the storagemaster: the volume map, the URL keys, or `[tls] internal`."""
 
 
 class ColoState(TypedDict):

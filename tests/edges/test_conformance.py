@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from storagenode.protocol.agreement import KEYS_HEADER, MAP_HEADER
+from storagenode.protocol.agreement import KEYS_HEADER, MAP_HEADER, TLS_HEADER
 from storagenode.protocol.routes import FRONT_LINES
 from storagenode.read_port.http_semantics import etag_of, http_date
 from tests.edges.conformance_table import ERROR_TEXTS, Case, cases
@@ -24,7 +24,7 @@ FRONT_PAGE = "".join(f"{line}\n" for line in FRONT_LINES).encode()
 # Headers that depend on the connection or the program.
 NOT_COMPARED = ("date", "server", "connection", "x-request-id")
 # A node states what it has agreed on to storagemasters.
-OF_A_NODE = (MAP_HEADER.lower(), KEYS_HEADER.lower())
+OF_A_NODE = (MAP_HEADER.lower(), KEYS_HEADER.lower(), TLS_HEADER.lower())
 # nginx has separate paths for URLs with and without expiry.
 LIFETIMES = {0: "public, max-age=31536000, immutable", 0xFFFFFFFF: "public, max-age=31536000"}
 TABLE = list(cases())

@@ -22,7 +22,7 @@ from permission_urls import Purpose, generate_keys
 from storagenode.disk.marker import mark_root
 from storagenode.protocol.agreement import Agreed
 
-OWN = Agreed(map="abc", keys="def")
+OWN = Agreed(map="abc", keys="def", tls="on")
 NODE = {"id": "east-1", "up": True, "read_up": True, "reason": "", "fenced_volumes": [],
         "clock_difference_seconds": 0.0}  # fmt: skip
 EDGE = {"id": "east-nginx", "up": True, "purge_up": True, "clock_difference_seconds": None}
@@ -50,6 +50,7 @@ def test_another_version():
     [
         (OWN, {}),
         (replace(OWN, map="old"), {"map/m": ("fail", "its digest is old")}),
+        (replace(OWN, tls="off"), {"tls/m": ("fail", "it has off")}),
         (replace(OWN, keys=""), {"url-keys/m": ("fail", "its digest is unknown")}),
     ],
 )

@@ -88,6 +88,31 @@ async def test_node_that_fails_or_responds_malformed_is_down(error):
     assert fleet.view()["b"].reason
 
 
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"node": "b"}, "node b responds at its address"),
+        ({"uuid": "u2"}, "its root has the uuid u2, and cluster.toml requires u1"),
+    ],
+    ids=["name", "uuid"],
+)
+async def test_another_node_at_the_address_counts_as_down(fields, reason):
+    """It gets no photo, and what it lists counts for nothing."""
+    fleet = Fleet({"a": RespondingNode(**{"uuid": "u1", **fields})}, lambda _: "u1")
+    await fleet.poll()
+    view = fleet.view()["a"]
+    assert (view.up, view.status) == (False, None)
+    assert view.reason.startswith(reason)
+
+
+async def test_a_node_with_the_uuid_of_the_config_is_up():
+    """Without a uuid in the config, any will do."""
+    for required in ("u1", ""):
+        fleet = Fleet({"a": RespondingNode(uuid="u1")}, lambda _, uuid=required: uuid)
+        await fleet.poll()
+        assert fleet.is_up("a")
+
+
 async def test_node_that_went_down_keeps_its_last_status():
     """Its free space still counts in the order of volumes."""
     nodes = {"a": RespondingNode()}

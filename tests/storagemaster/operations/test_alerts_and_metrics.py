@@ -117,14 +117,14 @@ def test_a_clock_that_differs_is_an_alert(seconds, words):
         assert "signed requests fail at 300 s" in alert
 
 
-OWN = Agreed(map="a", keys="b")
+OWN = Agreed(map="a", keys="b", tls="on")
 EDGE = Process("edge", "east-nginx")
 
 
 def test_a_difference_counts_when_it_lasts():
     """A change reaches all processes within seconds, and a new difference waits again."""
     seen = Disagreements()
-    other = {EDGE: Agreed(map="x", keys="b")}
+    other = {EDGE: Agreed(map="x", keys="b", tls="on")}
     assert seen.observe(0.0, OWN, other) == {EDGE: []}
     assert seen.observe(GRACE_SECONDS, OWN, other) == {EDGE: ["map"]}
     assert seen.observe(GRACE_SECONDS, OWN, {EDGE: OWN}) == {EDGE: []}
@@ -139,15 +139,23 @@ def test_what_a_process_does_not_say_is_no_difference():
     assert seen.observe(GRACE_SECONDS, OWN, silent) == {process: [] for process in silent}
 
 
+def test_an_edge_says_nothing_of_tls():
+    """A node with another mode does."""
+    edge, node = Agreed(map="a", keys="b"), Agreed(map="a", keys="b", tls="off")
+    assert (OWN.differences(edge), OWN.differences(node)) == ((), ("tls",))
+
+
 def test_another_map_and_other_keys_are_alerts_with_what_to_do():
     """An edge is rendered again; another process gets the same files."""
-    of_edge, of_node, of_keys = disagreement_alerts(
-        {EDGE: ["map"], Process("node", "east-1"): ["map", "keys"], Process("node", "b"): []}
+    node, silent, master = Process("node", "e"), Process("node", "b"), Process("master", "m1")
+    of_edge, of_node, of_keys, of_tls = disagreement_alerts(
+        {EDGE: ["map"], node: ["map", "keys"], silent: [], master: ["tls"]}
     )
     assert of_edge.startswith("edge east-nginx has another volume map than this storagemaster")
     assert "glassplate proxy-config" in of_edge
     assert "give both the same cluster.toml" in of_node
     assert "docs/keys.md" in of_keys
+    assert of_tls.startswith("master m1 has another [tls] internal than this storagemaster")
 
 
 STATUS = {

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from storagemaster.operations.port_health import PortHealth
-from storagenode.protocol.agreement import KEYS_HEADER, MAP_HEADER, Agreed
+from storagenode.protocol.agreement import KEYS_HEADER, MAP_HEADER, TLS_HEADER, Agreed
 from tests.free_ports import free_port
 from tests.storagemaster.small_cluster import HOST
 from volumes.address import Address
@@ -61,7 +61,8 @@ async def test_a_port_is_up_if_it_responds_200(handler, is_up):
 
 async def says_what_it_has(_):
     """Respond as a process with a volume map and keys."""
-    return web.Response(text="ok\n", headers={MAP_HEADER: "a1", KEYS_HEADER: "b2"})
+    headers = {MAP_HEADER: "a1", KEYS_HEADER: "b2", TLS_HEADER: "on"}
+    return web.Response(text="ok\n", headers=headers)
 
 
 async def test_the_map_and_the_keys_of_a_port_are_those_of_its_last_response():
@@ -71,7 +72,7 @@ async def test_the_map_and_the_keys_of_a_port_are_those_of_its_last_response():
             health = PortHealth([port], session)
             assert health.agreed(port) == Agreed()
             await health.poll()
-            assert health.agreed(port) == Agreed(map="a1", keys="b2")
+            assert health.agreed(port) == Agreed(map="a1", keys="b2", tls="on")
         await health.poll()
         assert health.agreed(port) == Agreed()
 
