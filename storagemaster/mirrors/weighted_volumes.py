@@ -1,8 +1,10 @@
 """Choice of the volume of a new photo, at a cost that does not depend on the number of volumes.
 
 Twice the free space makes a volume twice as likely. The free space of a volume is that of its
-fullest mirror, divided by the volumes there. Volumes with the same mirrors are alike and share one
-weight. Each poll of the fleet makes the sums of the weights, in which a draw is a binary search.
+fullest mirror, times the weight of the node, divided by the volumes there. A volume that moves, or
+has a draining mirror, takes photos only if hardly another one can. Volumes with the same mirrors
+are alike and share one weight. Each poll of the fleet makes the sums of the weights, in which a
+draw is a binary search.
 """
 
 import bisect
@@ -20,7 +22,7 @@ from storagemaster.mirrors.placement import (
     place_photo,
     synchronous_mirrors,
 )
-from volumes.cluster import NodeId, Volume
+from volumes.cluster import Cluster, NodeId, Volume
 
 Random = Callable[[], float]
 
@@ -32,6 +34,7 @@ class AlikeVolumes:
     mirrors: tuple[NodeId, ...]
     synchronous: tuple[NodeId, ...]
     volumes: Sequence[Volume]
+    is_moving: bool
 
     def draw(self, random: Random) -> Volume:
         """Return any of the volumes."""
@@ -44,7 +47,9 @@ class Weights:
     def __init__(self, groups: Collection[AlikeVolumes], free_bytes: Mapping[NodeId, int]) -> None:
         self._groups = tuple(groups)
         self._weights = [
-            max(min(free_bytes[node] for node in group.mirrors), 1) * len(group.volumes)
+            1
+            if group.is_moving
+            else max(min(free_bytes[node] for node in group.mirrors), 1) * len(group.volumes)
             for group in self._groups
         ]
         self._sums = list(itertools.accumulate(self._weights))
@@ -76,16 +81,17 @@ class WeightedVolumes:
     def __init__(self, mirrors: Mirrors, ranges: VolumeRanges | None = None) -> None:
         self._mirrors = mirrors
         self._fleet = mirrors.fleet
-        self._volumes_per_node: dict[NodeId, int] = dict.fromkeys(self._mirrors.cluster.nodes, 0)
-        by_mirrors: dict[tuple[NodeId, ...], list[Volume]] = {}
-        for volume in self._mirrors.cluster.volumes.values():
+        cluster = mirrors.cluster
+        self._volumes_per_node: dict[NodeId, int] = dict.fromkeys(cluster.nodes, 0)
+        alike: dict[tuple[tuple[NodeId, ...], bool], list[Volume]] = {}
+        for volume in cluster.volumes.values():
             for node in volume.mirrors:
                 self._volumes_per_node[node] += 1
             if volume.state.accepts_new_photos and is_in_ranges(volume.number, ranges):
-                by_mirrors.setdefault(volume.mirrors, []).append(volume)
+                alike.setdefault((volume.mirrors, _moves(cluster, volume)), []).append(volume)
         self._groups = [
-            AlikeVolumes(mirrors, synchronous_mirrors(self._mirrors.cluster, volumes[0]), volumes)
-            for mirrors, volumes in by_mirrors.items()
+            AlikeVolumes(nodes, synchronous_mirrors(cluster, volumes[0]), volumes, is_moving)
+            for (nodes, is_moving), volumes in alike.items()
         ]
         self._weigh()
 
@@ -126,13 +132,20 @@ class WeightedVolumes:
         able = _able(views)
         complete = [group for group in self._groups if able.issuperset(group.synchronous)]
         self._is_complete = bool(complete)
+        nodes = self._mirrors.cluster.nodes
         self._weights = Weights(
             complete or [group for group in self._groups if not able.isdisjoint(group.synchronous)],
             {
-                node: views[node].free_bytes // max(count, 1)
+                node: int(views[node].free_bytes * nodes[node].weight) // max(count, 1)
                 for node, count in self._volumes_per_node.items()
             },
         )
+
+
+def _moves(cluster: Cluster, volume: Volume) -> bool:
+    """Return True if the volume moves, or will."""
+    is_leaving = any(not cluster.nodes[node].state.accepts_volumes for node in volume.mirrors)
+    return bool(volume.joining or volume.leaving or is_leaving)
 
 
 def _able(views: Views) -> set[NodeId]:

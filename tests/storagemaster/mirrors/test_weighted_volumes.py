@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +23,7 @@ from tests.storagemaster.mirrors.test_placement import (
     view,
     views_of,
 )
+from volumes.cluster import NodeState
 
 SEED = 20_071
 """Seed of every random choice."""
@@ -82,6 +84,29 @@ def test_free_space_is_shared_among_the_volumes_of_a_node():
     placed = shares(weighted(cluster_of(volumes=volumes), views_of())[0])
     assert 0.9 < placed[1] / (placed[2] + placed[3] + placed[4]) < 1.1
     assert 0.8 < placed[2] / placed[3] < 1.2
+
+
+def test_a_weight_is_a_factor_of_the_free_space():
+    """The volumes of a node with half the weight take half as many photos."""
+    cluster = cluster_of()
+    nodes = {**cluster.nodes, "e1": replace(cluster.nodes["e1"], weight=0.5)}
+    placed = shares(weighted(replace(cluster, nodes=nodes), views_of())[0])
+    assert 1.8 < placed[2] / placed[1] < 2.2
+
+
+@pytest.mark.parametrize("change", ["joining", "leaving", "draining"])
+def test_a_volume_that_moves_takes_photos_only_without_another(change):
+    """It is copied already, and each new photo would have to be copied again."""
+    cluster = cluster_of()
+    nodes, volumes = dict(cluster.nodes), dict(cluster.volumes)
+    if change == "draining":
+        nodes["e1"] = replace(nodes["e1"], state=NodeState.DRAINING)
+    else:
+        moved = {"joining": ("e2",)} if change == "joining" else {"leaving": ("e1",)}
+        volumes[1] = replace(volumes[1], **moved)
+    cluster = replace(cluster, nodes=nodes, volumes=volumes)
+    assert set(shares(weighted(cluster, views_of())[0])) == {2}
+    assert set(shares(weighted(cluster, views_of(e2=DOWN))[0])) == {1}
 
 
 @pytest.mark.parametrize("without", [["e3"], ["e3", "e2"]], ids=["complete", "degraded"])
