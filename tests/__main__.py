@@ -1,4 +1,4 @@
-"""Runs the whole test suite in four processes side by side, because most tests wait.
+"""Runs the whole test suite in six processes side by side, because most tests wait.
 
 `python -m tests [ARGUMENT ...]` passes the arguments to pytest in all of them. The first process
 prints its progress. The output of the others follows at the end.
@@ -29,19 +29,12 @@ class Group:
 
 GROUPS = (
     # The servers of these tests are separate processes.
-    Group(
-        paths=(
-            "deploy",
-            "drill",
-            "imageworker",
-            "storagenode/bucket",
-            "storagenode/disk/test_crash_points.py",
-            "tiering",
-        ),
-        ports="25000-29999",
-    ),
+    Group(paths=("deploy", "drill", "storagenode/bucket", "tiering"), ports="23000-26499"),
+    Group(paths=("imageworker", "storagenode/disk/test_crash_points.py"), ports="26500-29999"),
     # These tests start whole clusters and edges, and wait for them.
-    Group(paths=("console", "journey", "probes", "proxy_config"), ports="18000-24999"),
+    Group(paths=("console", "journey", "probes", "proxy_config"), ports="18000-22999"),
+    # The cluster of these tests is in their process.
+    Group(paths=("storagemaster",), ports="14000-17999"),
     # These tests only compute, and get the processor time that the others leave.
     Group(
         paths=(
@@ -60,7 +53,7 @@ GROUPS = (
         nice=LEAST_URGENT,
     ),
 )
-PORTS_OF_ALL_OTHERS = "10240-17999"
+PORTS_OF_ALL_OTHERS = "10240-13999"
 
 
 def main() -> int:
