@@ -16,10 +16,11 @@ from volumes.map.volume_map import map_of
 
 @click.group(name="map")
 def map_() -> None:
-    r"""Show and change the volume map: nodes, edges, storagemasters, and volumes.
+    r"""Show and change the volume map.
 
-    The first map is `cluster.toml`. Each later one is in force when more than half of the nodes
-    keep it, and every process follows it without a restart.
+    It has the nodes, edges, ingests, storagemasters, and volumes. The first map is `cluster.toml`.
+    Each later one is in force when more than half of the nodes keep it, and every process follows
+    it without a restart.
 
     \b
     Examples:
