@@ -60,6 +60,18 @@ def parse_tables(text: str) -> MapTables:
     return _checked(top, read_map_tables(top))
 
 
+def version_of(text: str) -> int | None:
+    """Return the version of an edited map, None for a part of `cluster.toml` without one.
+
+    Raises:
+        InvalidConfig: The text is not TOML, or its version is invalid.
+    """
+    top = _top(text)
+    version = top.integer("version", 0)
+    _raise_problems(top)
+    return version or None
+
+
 def _top(text: str) -> Table:
     try:
         return Table("", tomllib.loads(text), [])
@@ -69,9 +81,13 @@ def _top(text: str) -> Table:
 
 def _checked(top: Table, value: T) -> T:
     top.report_unknown_keys()
+    _raise_problems(top)
+    return value
+
+
+def _raise_problems(top: Table) -> None:
     if top.problems:
         raise InvalidConfig(tuple(top.problems), where=WHERE)
-    return value
 
 
 def _tables(tables: MapTables) -> Iterator[str]:

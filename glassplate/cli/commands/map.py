@@ -1,16 +1,16 @@
 """`glassplate map`: the volume map in force, and the next one."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
 
 from glassplate.cli.connection import Connection
+from glassplate.cli.failures import WrongUsage
 from glassplate.cli.views.map_tables import change_lines, map_lines
 from glassplate.cli.views.output import json_option, print_json
 from volumes.config.cluster_config import parse_cluster
-from volumes.map.map_text import render_map
+from volumes.map.map_text import render_map, version_of
 from volumes.map.volume_map import map_of
 
 
@@ -91,11 +91,14 @@ def apply(connection: Connection, file: Path, *, why: str, as_json: bool) -> Non
 
 def _change(connection: Connection, file: Path, *, why: str, apply: bool) -> dict[str, Any]:
     state = connection.run(lambda client: client.volume_map())
-    tables = file.read_text(encoding="utf-8")
+    try:
+        tables = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise WrongUsage(f"{file} is not UTF-8 text: {error}") from error
     change = {
         "tables": tables,
         # A file without a version is a part of cluster.toml.
-        "after_version": tomllib.loads(tables).get("version", state["version"]),
+        "after_version": version_of(tables) or state["version"],
         "why": why,
         "apply": apply,
     }

@@ -8,7 +8,7 @@ from tests.proxy_config.golden_configs import golden_cluster
 from volumes.cluster import NodeState
 from volumes.config.config_reader import InvalidConfig
 from volumes.map.changes import next_map
-from volumes.map.map_text import parse_map, parse_tables, render_map
+from volumes.map.map_text import parse_map, parse_tables, render_map, version_of
 from volumes.map.volume_map import map_of, tables_of, with_map
 from volumes.volume_state import VolumeState
 
@@ -122,3 +122,16 @@ def test_the_digest_covers_the_version_its_past_and_the_tables():
     }
     tables = dataclasses.replace(SECOND.tables, nodes={**SECOND.tables.nodes, **nodes})
     assert dataclasses.replace(SECOND, tables=tables, why="").id == SECOND.id
+
+
+@pytest.mark.parametrize(("text", "version"), [("", None), ("version = 7", 7), ("[nodes]", None)])
+def test_an_edited_map_can_have_the_version_that_was_edited(text, version):
+    """A part of `cluster.toml` has none."""
+    assert version_of(text) == version
+
+
+@pytest.mark.parametrize("text", ["mirrors = [", "version = -1", 'version = "two"'])
+def test_a_text_without_a_map_is_refused(text):
+    """The error says why, before anything is sent."""
+    with pytest.raises(InvalidConfig):
+        version_of(text)
