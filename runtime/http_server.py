@@ -21,7 +21,7 @@ from runtime.request_scope import (
     accept_request_ids,
     request_scope,
 )
-from runtime.tls.certificate import HANDSHAKE_SECONDS, Certificate
+from runtime.tls.certificate import HANDSHAKE_SECONDS, Certificate, is_retired
 from runtime.traffic import CLIENT_CLOSED, HEALTH_ROUTE, RequestKind
 
 log = logging.getLogger(__name__)
@@ -229,8 +229,11 @@ class BoundedHandler(web.RequestHandler):
         return await super().finish_response(request, resp, start_time)
 
     def certificate(self) -> Mapping[str, Any] | None:
-        """Return the verified certificate of the client, or None without TLS."""
+        """Return the verified certificate of the client; None without TLS, and if it is revoked."""
         assert self.transport is not None
+        connection = self.transport.get_extra_info("ssl_object")
+        if connection is not None and is_retired(connection):
+            return None
         found: Mapping[str, Any] | None = self.transport.get_extra_info("peercert")
         return found
 

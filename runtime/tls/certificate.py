@@ -2,6 +2,7 @@
 
 Both contexts demand a certificate of the cluster's own authority from the other end. They follow
 their files: a renewed certificate is used for every connection from then on, without a restart.
+A removed authority ends its connections, and fresh contexts replace the ones that trust it.
 """
 
 import asyncio
@@ -27,6 +28,16 @@ class CertificateRefused(OSError):
     """A process has no usable certificate. The message says what to do."""
 
 
+class _Context(ssl.SSLContext):
+    is_retired = False
+    """True if it trusts an authority that has been removed."""
+
+
+def is_retired(connection: ssl.SSLObject | ssl.SSLSocket) -> bool:
+    """Return True if a connection was made by the rules of an authority that has been removed."""
+    return isinstance(connection.context, _Context) and connection.context.is_retired
+
+
 class Certificate:
     """The certificate of a process, with a context for each direction.
 
@@ -36,8 +47,11 @@ class Certificate:
 
     def __init__(self, files: CertificateFiles) -> None:
         self._files = files
-        self.server = _context(ssl.PROTOCOL_TLS_SERVER)
+        self.server = self._serving = _context(ssl.PROTOCOL_TLS_SERVER)
+        # A port keeps the context that it listens with, and each connection may get another.
+        self.server.sni_callback = self._use_serving
         self.client = _context(ssl.PROTOCOL_TLS_CLIENT)
+        self._authorities: frozenset[bytes] = frozenset()
         self._seen = self._identity()
         self._load()
 
@@ -83,10 +97,16 @@ class Certificate:
     def _load(self) -> None:
         files = self._files
         try:
-            # Only what a fresh context accepts is loaded into those in use.
-            for context in (_context(ssl.PROTOCOL_TLS_SERVER), self.server, self.client):
-                context.load_verify_locations(files.authority)
-                context.load_cert_chain(files.certificate)
+            # Only what fresh contexts accept is loaded into those in use.
+            serving, client = self._fresh(ssl.PROTOCOL_TLS_SERVER), self._fresh()
+            authorities = frozenset(client.get_ca_certs(binary_form=True))
+            if self._authorities <= authorities:
+                self._load_into(self._serving)
+                self._load_into(self.client)
+            else:
+                self._serving.is_retired = self.client.is_retired = True
+                self._serving, self.client = serving, client
+            self._authorities = authorities
             self._expiry_seconds = expiry_of(files.certificate.read_bytes())
         except (OSError, ValueError) as error:
             raise CertificateRefused(
@@ -94,6 +114,18 @@ class Certificate:
                 f"{files.folder}: {error}; make one with `glassplate certs issue "
                 f"{files.machine.role} {files.machine.id}`, or copy it to this machine"
             ) from error
+
+    def _fresh(self, protocol: int = ssl.PROTOCOL_TLS_CLIENT) -> _Context:
+        context = _context(protocol)
+        self._load_into(context)
+        return context
+
+    def _load_into(self, context: _Context) -> None:
+        context.load_verify_locations(self._files.authority)
+        context.load_cert_chain(self._files.certificate)
+
+    def _use_serving(self, connection: ssl.SSLObject | ssl.SSLSocket, *_: object) -> None:
+        connection.context = self._serving
 
     def _identity(self) -> tuple[object, ...]:
         """Return values that change when a file is replaced or written."""
@@ -126,8 +158,8 @@ def expiry_of(pem: bytes) -> float:
     return x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp()
 
 
-def _context(protocol: int) -> ssl.SSLContext:
-    context = ssl.SSLContext(protocol)
+def _context(protocol: int) -> _Context:
+    context = _Context(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
     if protocol == ssl.PROTOCOL_TLS_SERVER:

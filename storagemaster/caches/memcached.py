@@ -59,7 +59,7 @@ class MemcachedServer:
 
     def __init__(self, address: Address, certificate: Certificate | None = None) -> None:
         self._address = address
-        self._tls = certificate.options_for(MEMCACHED) if certificate else {}
+        self._certificate = certificate
         self._idle: list[_Connection] = []
 
     async def get(self, keys: Iterable[str]) -> dict[str, Value]:
@@ -122,7 +122,8 @@ class MemcachedServer:
 
     async def _connect(self) -> _Connection:
         host, port = self._address.host, self._address.port
-        opened = await asyncio.open_connection(host, port, limit=_BUFFER_BYTES, **self._tls)
+        tls = self._certificate.options_for(MEMCACHED) if self._certificate else {}
+        opened = await asyncio.open_connection(host, port, limit=_BUFFER_BYTES, **tls)
         return _Connection(*opened)
 
 

@@ -5,12 +5,15 @@ sends bodies from memory and reads responses of a declared length into memory.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from runtime.lag_free_timeout import lag_free_timeout
+from runtime.tls.certificate import is_retired
 from volumes.address import Address
+
+TlsOptions = Callable[[], dict[str, Any]]
 
 # Idle connections above this number are closed.
 IDLE_MAX = 64
@@ -35,16 +38,24 @@ class _Connection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
+    @property
+    def is_retired(self) -> bool:
+        """True if the other end is of an authority that has been removed."""
+        tls = self.writer.get_extra_info("ssl_object")
+        return tls is not None and is_retired(tls)
+
 
 class RawHttpClient:
     """Persistent connections to one address, each with one request at a time.
 
-    `tls` are the options of a `Certificate` for a server, if it speaks TLS.
+    `tls_options` returns the current options of a `Certificate` for a server, if it speaks TLS.
     """
 
-    def __init__(self, address: Address, *, connect_seconds: float, **tls: Any) -> None:
+    def __init__(
+        self, address: Address, *, connect_seconds: float, tls_options: TlsOptions = dict
+    ) -> None:
         self._address = address
-        self._tls = tls
+        self._tls_options = tls_options
         self._connect_seconds = connect_seconds
         self._idle: list[_Connection] = []
         self._is_closed = False
@@ -64,9 +75,10 @@ class RawHttpClient:
         lines += [f"{name}: {text}" for name, text in headers.items()]
         lines += [f"Content-Length: {sum(map(len, body))}", "", ""]
         request = ["\r\n".join(lines).encode("ascii"), *body]
-        if self._idle:
+        connection = self._take_idle()
+        if connection is not None:
             try:
-                return await self._exchange(self._idle.pop(), request)
+                return await self._exchange(connection, request)
             except (ConnectionError, EOFError):
                 # The node closes connections that are idle for long.
                 pass
@@ -82,10 +94,18 @@ class RawHttpClient:
             connection.writer.transport.abort()
         self._idle.clear()
 
+    def _take_idle(self) -> _Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_retired:
+                return connection
+            connection.writer.transport.abort()
+        return None
+
     async def _open(self) -> _Connection:
         async with lag_free_timeout(self._connect_seconds):
             opened = await asyncio.open_connection(
-                self._address.host, self._address.port, limit=HEAD_BYTES_MAX, **self._tls
+                self._address.host, self._address.port, limit=HEAD_BYTES_MAX, **self._tls_options()
             )
         return _Connection(*opened)
 

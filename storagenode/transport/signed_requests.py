@@ -54,10 +54,11 @@ class SignedRequests:
         self.url = f"{'https' if certificate else 'http'}://{address}"
         self._receiver = receiver
         self._session = session
-        # TLS compares the name of the node with its certificate: no other machine can answer.
-        self._tls = certificate.options_for(MachineName(Role.NODE, receiver)) if certificate else {}
+        self._certificate = certificate
         self._connect_seconds = TLS_CONNECT_SECONDS if certificate else CONNECT_SECONDS
-        self._short = RawHttpClient(address, connect_seconds=self._connect_seconds, **self._tls)
+        self._short = RawHttpClient(
+            address, connect_seconds=self._connect_seconds, tls_options=self._tls
+        )
         self._signer = InternalSigner(keys)
         self.proven = ProvenTombstones(receiver, keys)
         self._now_seconds = now_seconds
@@ -117,7 +118,7 @@ class SignedRequests:
                     data=data,
                     headers=headers,
                     timeout=self._timeout(),
-                    **self._tls,
+                    **self._tls(),
                 ) as response,
             ):
                 await _raise_for_error(response)
@@ -162,7 +163,7 @@ class SignedRequests:
                     data=body or None,
                     headers=self._signature(target, body),
                     timeout=self._timeout(silence_seconds=SILENCE_SECONDS),
-                    **self._tls,
+                    **self._tls(),
                 ) as response,
             ):
                 await _raise_for_error(response)
@@ -186,6 +187,12 @@ class SignedRequests:
             digest=digest,
             expiry_seconds=int(self._now_seconds()) + SIGNATURE_SECONDS,
         )
+
+    def _tls(self) -> dict[str, Any]:
+        if self._certificate is None:
+            return {}
+        # TLS compares the name of the node with its certificate: no other machine can answer.
+        return self._certificate.options_for(MachineName(Role.NODE, self._receiver))
 
     def _url(self, path: str) -> URL:
         return URL(self.url + path, encoded=True)

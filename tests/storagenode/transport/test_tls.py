@@ -16,7 +16,7 @@ from storagenode.app import running_node
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import Unreachable
 from storagenode.protocol.layout import Place
-from tests.certificates import MASTER, NODE, certificate, save
+from tests.certificates import MASTER, NODE, authority, certificate, save
 from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of, version_of
 from tests.storagenode.served_site import make_site
 from tests.storagenode.write_port.test_pulls import pull_of
@@ -210,6 +210,67 @@ def test_a_renewed_certificate_is_used_without_a_restart(site, folder):
         assert await serial() == second
         assert (await client(own).status()).certificate_expiry_seconds > time.time()
         save(folder, NODE)
+
+    run(site, work)
+
+
+def test_a_removed_authority_is_trusted_no_longer_without_a_restart(site, tmp_path):
+    """Machines trust both for a while; then connections by the old one end, and new ones fail."""
+    node_folder = tmp_path / "tls"
+    old = certificate(tmp_path / "old", MASTER)
+    new = certificate(tmp_path / "new", MASTER, by="next")
+    both = authority("tests").certificate_pem + authority("next").certificate_pem
+    save(node_folder, NODE)
+    (node_folder / "ca.pem").write_bytes(both)
+    trusting_both = dataclasses.replace(
+        site,
+        cluster=dataclasses.replace(site.cluster, tls=Tls(internal=True, folder=str(node_folder))),
+    )
+
+    async def settles(expected, *clients):
+        """Return once requests of these clients succeed or fail as expected."""
+        async with asyncio.timeout(20):
+            while True:
+                found = []
+                for each in clients:
+                    try:
+                        await each.status()
+                        found.append(True)
+                    except Unreachable:
+                        found.append(False)
+                if found == expected:
+                    return
+                await asyncio.sleep(0.1)
+
+    async def work(client):
+        by_old, by_new = client(old), client(new)
+        new.client.load_verify_locations(cadata=both.decode())
+        await settles([True, True], by_old, by_new)
+        save(node_folder, NODE, by="next")
+        (node_folder / "ca.pem").write_bytes(authority("next").certificate_pem)
+        old.client.load_verify_locations(cadata=both.decode())
+        await settles([False, True], by_old, by_new)
+
+    run(trusting_both, work)
+
+
+def test_a_client_uses_no_connection_of_a_removed_authority(site, tmp_path):
+    """Neither for short requests nor for others."""
+    folder = tmp_path / "master"
+    own = certificate(folder, MASTER)
+
+    async def work(client):
+        east = client(own)
+        place = variant_of(version_of(6))
+        await east.put_whole(place, b"small", mtime_seconds=MTIME, digest=digest_of(b"small"))
+        await east.status()
+        save(folder, MASTER, by="next")
+        (folder / "ca.pem").write_bytes(authority("next").certificate_pem)
+        own.check()
+        with pytest.raises(Unreachable):
+            await east.status()
+        with pytest.raises(Unreachable):
+            await east.put_whole(place, b"small", mtime_seconds=MTIME, digest=digest_of(b"small"))
 
     run(site, work)
 
