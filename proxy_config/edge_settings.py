@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from proxy_config.errors import InvalidSetting
+from runtime.tls.machine_name import Role
 from volumes.address import Address
 from volumes.cluster import Cluster, Edge, NodeId
+from volumes.machines import certificate_files
 
 NGINX_PROGRAM = "/usr/sbin/nginx"
 VARNISH_PROGRAM = "/usr/sbin/varnishd"
@@ -155,6 +157,30 @@ def allowed_purge_networks(cluster: Cluster, networks: tuple[str, ...]) -> tuple
                 f"storagemaster host {host!r} is not an IP address; set purge_networks"
             )
     return hosts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeTls:
+    """The files with which an nginx edge reads from the nodes over TLS."""
+
+    certificate: str
+    authority: str
+
+
+def node_tls(cluster: Cluster, edge: Edge) -> NodeTls | None:
+    """Return the files for TLS to the nodes, or None if the nodes have no address for it.
+
+    Raises:
+        InvalidSetting: The folder of the certificates is not a plain absolute path.
+    """
+    if all(node.read_tls is None for node in cluster.nodes.values()):
+        return None
+    files = certificate_files(cluster, Role.EDGE, edge.id)
+    if files is None:
+        return None
+    found = NodeTls(certificate=str(files.certificate), authority=str(files.authority))
+    _check_paths(tls_folder=found.authority)
+    return found
 
 
 def local_disk_root(cluster: Cluster, edge: Edge, node_id: str) -> str:

@@ -14,6 +14,7 @@ from proxy_config.edge_settings import (
     NginxSettings,
     allowed_purge_networks,
     local_disk_root,
+    node_tls,
 )
 from proxy_config.read_keys import check_read_keys, fingerprint_of
 from proxy_config.routing import COUNT_COLUMNS, find_edge, route_table
@@ -64,8 +65,9 @@ def render_nginx(
     """
     check_read_keys(read_keys)
     edge = find_edge(cluster, settings.edge_id, "nginx")
-    values = {
+    values: dict[str, object] = {
         "edge": edge,
+        "node_tls": node_tls(cluster, edge),
         "settings": settings,
         "lua_module_name": LUA_MODULE_NAME,
         "table": route_table(cluster, edge.colo),

@@ -229,11 +229,14 @@ class BoundedHandler(web.RequestHandler):
         return await super().finish_response(request, resp, start_time)
 
     def certificate(self) -> Mapping[str, Any] | None:
-        """Return the verified certificate of the client; None without TLS, and if it is revoked."""
+        """Return the verified certificate of the client, or None without TLS.
+
+        That of an authority that has been removed is empty.
+        """
         assert self.transport is not None
         connection = self.transport.get_extra_info("ssl_object")
         if connection is not None and is_retired(connection):
-            return None
+            return {}
         found: Mapping[str, Any] | None = self.transport.get_extra_info("peercert")
         return found
 

@@ -108,11 +108,7 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
             now_seconds=time.time,
             health_headers=lambda: agreed_headers(maps.map_digest(), keys, cluster.tls),
         )
-        limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=2))
-        clients = {
-            "read": Clients(limits, Traffic(default_route=PHOTO_ROUTE)),
-            "write": Clients(limits, permits=_permits(maps, certificate)),
-        }
+        clients = _clients(maps, certificate)
         read_server = _read_server(reads, clients["read"])
         api = WriteApi(
             store,
@@ -135,6 +131,8 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
         )
         await stack.enter_async_context(_write_port(api, node.write, clients["write"], certificate))
         await stack.enter_async_context(_read_port(read_server, node.read))
+        if node.read_tls is not None:
+            await stack.enter_async_context(_read_port(read_server, node.read_tls, certificate))
         await stack.enter_async_context(upkeep.running())
         await stack.enter_async_context(_ticking(fence))
         yield store
@@ -153,13 +151,28 @@ def _sources(
     )
 
 
-def _permits(maps: NodeMaps, certificate: Certificate | None) -> Permits:
-    """Return the check of the clients of the write port."""
+def _clients(maps: NodeMaps, certificate: Certificate | None) -> dict[str, Clients]:
+    """Return the clients of both ports. Reads without TLS need no certificate."""
+    limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=2))
+    edges = _permits(maps, certificate, Role.EDGE, permits_plain=True)
+    machines = _permits(maps, certificate, *WRITE_PORT_ROLES)
+    return {
+        "read": Clients(limits, Traffic(default_route=PHOTO_ROUTE), permits=edges),
+        "write": Clients(limits, permits=machines),
+    }
+
+
+def _permits(
+    maps: NodeMaps, certificate: Certificate | None, *roles: Role, permits_plain: bool = False
+) -> Permits:
+    """Return the check of the clients of a port: machines of these roles, if they use TLS."""
     if certificate is None:
         return permit_all
 
     def permits(given: Mapping[str, Any] | None) -> bool:
-        return permits_roles(maps.cluster, certificate, *WRITE_PORT_ROLES)(given)
+        if given is None:
+            return permits_plain
+        return permits_roles(maps.cluster, certificate, *roles)(given)
 
     return permits
 
@@ -205,8 +218,16 @@ def _read_server(reads: ReadApi, clients: Clients) -> FastPathServer:
     )
 
 
-def _read_port(server: FastPathServer, address: Address) -> AbstractAsyncContextManager[None]:
-    return serving(web.ServerRunner(server), address.host, address.port, server.clients)
+def _read_port(
+    server: FastPathServer, address: Address, certificate: Certificate | None = None
+) -> AbstractAsyncContextManager[None]:
+    return serving(
+        web.ServerRunner(server),
+        address.host,
+        address.port,
+        server.clients,
+        certificate=certificate,
+    )
 
 
 def _upkeep(

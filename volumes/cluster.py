@@ -47,6 +47,8 @@ class Node:
     """Factor of its share of volumes and new photos; at 1, the share is that of its disk."""
     uuid: str = ""
     """Required uuid of the `.node` marker; empty accepts any."""
+    read_tls: Address | None = None
+    """Address of the reads of nginx edges over TLS, or None."""
     syncfs: str = "auto"
     """Disk only: when to sync the whole disk for a batch of files: `auto`, `always`, `never`."""
     endpoint: str = ""

@@ -36,9 +36,17 @@ def machines_of(cluster: Cluster) -> dict[MachineName, tuple[str, ...]]:
         },
         **{MachineName(Role.NODE, each.id): (each.write.host,) for each in cluster.nodes.values()},
         **{MachineName(Role.WORKER, colo): () for colo in sorted(colos)},
+        **{MachineName(Role.EDGE, each): () for each in _edges_with_tls(cluster)},
         **_shared_servers(cluster),
         PROMETHEUS: (),
     }
+
+
+def _edges_with_tls(cluster: Cluster) -> list[str]:
+    """Return the edges that read from the nodes over TLS. Varnish cannot."""
+    if all(node.read_tls is None for node in cluster.nodes.values()):
+        return []
+    return [edge.id for edge in cluster.edges.values() if edge.kind == "nginx"]
 
 
 def _shared_servers(cluster: Cluster) -> dict[MachineName, tuple[str, ...]]:

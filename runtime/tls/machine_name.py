@@ -24,6 +24,8 @@ class Role(StrEnum):
     NODE = "node"
     WORKER = "worker"
     """The image workers of a colo, whose id is the colo."""
+    EDGE = "edge"
+    """An nginx edge that reads from the nodes over TLS."""
     QUEUE = "queue"
     """The queue server."""
     CACHE = "cache"

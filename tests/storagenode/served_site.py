@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import aiohttp
 
 from permission_urls import InternalSigner, Keys, ReadSigner, generate_keys, save_keys
+from runtime.tls.machine_name import Role
 from storagenode.app import running_node
 from storagenode.client import NodeClient
 from storagenode.opening import mark_store
@@ -24,6 +25,7 @@ from tests.free_ports import free_ports
 from tests.storagenode.photo_samples import MTIME, VOLUME
 from volumes.cluster import Cluster, Node, NodeId
 from volumes.config.cluster_file import load_cluster
+from volumes.machines import own_certificate
 from volumes.photo_path import Variant, VolumeId, render_path
 from volumes.sizes import size_classes
 
@@ -188,7 +190,8 @@ def serving(site: Site, ids: Iterable[str]) -> Iterator[dict[str, ServedNode]]:
         node = site.node(id_)
         store = await stack.enter_async_context(running_node(site.cluster, node, site.keys))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        client = NodeClient(node.id, node.write, session, site.keys)
+        own = own_certificate(site.cluster, Role.MASTER, next(iter(site.cluster.masters), ""))
+        client = NodeClient(node.id, node.write, session, site.keys, own)
         stack.callback(client.close)
         while store.is_local and not (await client.scrub())["completed_seconds"]:  # noqa: ASYNC110  # it is far away
             await asyncio.sleep(0.01)

@@ -146,6 +146,10 @@ def _read_variant_formats(table: Table) -> VariantFormats:
 
 
 def _check_internal_addresses(cluster: Cluster, top: Table) -> None:
+    for node in cluster.nodes.values():
+        if node.read_tls is not None and not cluster.tls.internal:
+            message = 'needs the certificates of [tls] internal = "on"'
+            top.add_problem(f"nodes.{node.id}.read_tls", message)
     """Add a problem for each storagemaster that workers cannot reach by TLS."""
     for id_, master in cluster.masters.items():
         if cluster.tls.internal and master.internal is None:

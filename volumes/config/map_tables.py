@@ -65,11 +65,17 @@ def _read_nodes(top: Table) -> dict[NodeId, Node]:
             state=NodeState(table.one_of("state", tuple(s.value for s in NodeState), "open")),
             weight=table.number("weight", 1.0, least=WEIGHT_MIN, most=WEIGHT_MAX),
             uuid=table.text("uuid", ""),
+            read_tls=table.address("read_tls") if "read_tls" in table.values else None,
             **_read_store(table),
         )
         table.report_unknown_keys()
     if not nodes:
         top.add_problem("nodes", "is missing: a cluster needs at least two nodes, in two colos")
+    if any(node.read_tls for node in nodes.values()):
+        for node in nodes.values():
+            if node.read_tls is None:
+                message = "is missing: an edge reads from all nodes over TLS, or from none"
+                top.add_problem(f"nodes.{node.id}.read_tls", message)
     return nodes
 
 
@@ -221,6 +227,7 @@ def _check_shared_addresses(tables: MapTables, problems: list[Problem]) -> None:
     named = [
         *((f"nodes.{n.id}.read", n.read) for n in tables.nodes.values()),
         *((f"nodes.{n.id}.write", n.write) for n in tables.nodes.values()),
+        *((f"nodes.{n.id}.read_tls", n.read_tls) for n in tables.nodes.values() if n.read_tls),
         *((f"masters.{m.id}.address", m.address) for m in tables.masters.values()),
         *(
             (f"masters.{m.id}.internal", m.internal)

@@ -122,6 +122,7 @@ def _node(node: Node) -> dict[str, Any]:
         "state": (node.state.value, NodeState.OPEN.value),
         "weight": (node.weight, 1.0),
         "uuid": (node.uuid, ""),
+        "read_tls": (str(node.read_tls or ""), ""),
         "syncfs": (node.syncfs, "auto"),
         "endpoint": (node.endpoint, ""),
         "region": (node.region, ""),
