@@ -76,6 +76,7 @@ bench-repair: $(DEV) ## measure the repair of an empty mirror, in photos and byt
 
 bench-scale: $(DEV) ## measure how costs grow with files and volumes (FILES=10000: at 1x)
 	$(BIN)/python -m bench.scale --files $(FILES)
+	$(BIN)/python -m bench.scale_status
 	$(BIN)/python -m bench.scale_idle
 
 bench-scale-edges: $(DEV) ## measure render, check, and reload of edges with 50,000 volumes

@@ -1,7 +1,7 @@
 """The console's event stream: the cluster's status, and the events of photos.
 
-One status document is made for all watchers together, every two seconds while there are any, and
-every ten seconds for the samples.
+One status document is made for all watchers together, every two seconds while there are any.
+Samples need one every ten seconds, without the volumes while it has no watcher.
 """
 
 import asyncio
@@ -41,17 +41,21 @@ class StatusFeed:
         self.number = 0
         """Number of documents so far."""
         self.text = ""
-        """The latest document as JSON, with its second as `at_seconds`."""
+        """The latest document as JSON, with its second as `at_seconds`; empty without watchers."""
 
     async def refresh(self) -> None:
         """Make the next document if a watcher or the samples need one."""
         now = self._now_seconds()
-        is_sample_due = self._samples.is_due(now)
-        if not self._wakes and not is_sample_due:
+        is_sample_due, is_watched = self._samples.is_due(now), bool(self._wakes)
+        if not is_watched:
+            self.text = ""
+        if not is_watched and not is_sample_due:
             return
-        document = await self._status.document()
+        document = await self._status.document(has_volumes=is_watched)
         if is_sample_due:
             self._samples.record(now, document)
+        if not is_watched:
+            return
         self.text = json.dumps({**document, "at_seconds": now})
         self.number += 1
         for wake in self._wakes:

@@ -118,7 +118,7 @@ class Fleet:
 
     def last_fault_of(self, nodes: Iterable[NodeId]) -> int:
         """Return the last moment at which any of the nodes can have missed a file."""
-        return max(self._faults[node] for node in nodes)
+        return max(map(self._faults.__getitem__, nodes))
 
     @property
     def last_fault(self) -> int:

@@ -18,7 +18,7 @@ from storagenode.protocol.agreement import Agreed, parse_agreed
 from volumes.address import Address
 from volumes.cluster import Cluster, Edge
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 2.0
 RESPONSE_SECONDS = 1.0
 
 

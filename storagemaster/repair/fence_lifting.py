@@ -56,6 +56,9 @@ class FenceLifter:
         self._lifted: set[tuple[str, VolumeId]] = set()
         self._seen: dict[tuple[str, VolumeId], float] = {}
         """The second in which each fence was first seen, by its serial and volume."""
+        self._strays: Mapping[VolumeId, list[NodeId]] = {}
+        self._strays_of: tuple[object, object] = (None, None)
+        """The map and the views that the strays were read from."""
 
     async def lift_fences(self) -> int:
         """Try to lift the fences of fenced volumes, and return the number lifted.
@@ -95,7 +98,7 @@ class FenceLifter:
 
     async def _lift(self, node: NodeId, volume: VolumeId, serial: str, *, has_hints: bool) -> bool:
         """Return True if the fence of one volume on one node was lifted."""
-        strays = find_strays(self._mirrors.cluster, self._fleet.view()).get(volume, [])
+        strays = self._find_strays().get(volume, [])
         others = [other for other in self._mirrors.cluster.volumes[volume].mirrors if other != node]
         others += strays
         if not all(self._fleet.is_up(other) for other in others):
@@ -131,6 +134,13 @@ class FenceLifter:
             return False
         self._lifted.add((serial, volume))
         return True
+
+    def _find_strays(self) -> Mapping[VolumeId, list[NodeId]]:
+        """Return the strays of all volumes, which only a new map or status changes."""
+        cluster, views = self._mirrors.cluster, self._fleet.view()
+        if self._strays_of[0] is not cluster or self._strays_of[1] is not views:
+            self._strays, self._strays_of = find_strays(cluster, views), (cluster, views)
+        return self._strays
 
     async def _deliver_missed(
         self,
