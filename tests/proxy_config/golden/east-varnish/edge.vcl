@@ -162,7 +162,8 @@ sub vcl_recv {
     unset req.http.Photo-Session;
 
     if (local.socket == "purge") {
-        if (client.ip !~ purgers) {
+        # A browser that can reach this port sends what a page of any site tells it to.
+        if (client.ip !~ purgers || req.http.Origin) {
             return (synth(403));
         }
         if (req.url == "/healthz") {
