@@ -57,7 +57,7 @@ SECTIONS = (
                 "glassplate.cli.commands.repair:repair", "Make the mirrors of volumes equal."
             ),
             LazyCommand(
-                "glassplate.cli.commands.volume:volume", "Move large sizes to cold nodes, and back."
+                "glassplate.cli.commands.volume:volume", "Open, close, and offload volumes."
             ),
             LazyCommand(
                 "glassplate.cli.commands.restore:restore", "Refill a node after disk loss."
@@ -77,7 +77,9 @@ SECTIONS = (
                 "Add, list, and export applications.",
             ),
             LazyCommand("glassplate.cli.commands.ticket:ticket", "Sign an upload ticket."),
-            LazyCommand("glassplate.cli.commands.node:node", "Prepare, stop, and start nodes."),
+            LazyCommand(
+                "glassplate.cli.commands.node:node", "Prepare, change, stop, and start nodes."
+            ),
             LazyCommand(
                 "glassplate.cli.commands.keys:keys", "Create, list, rotate, and export keys."
             ),

@@ -22,7 +22,8 @@ def find_strays(cluster: Cluster, views: Views) -> dict[VolumeId, list[NodeId]]:
     strays: dict[VolumeId, list[NodeId]] = {}
     mirrored = _volumes_by_mirror(cluster)
     for node, view in views.items():
-        if view.status is not None:
+        # A removed node that is down will not return: its disk is lost, or was drained.
+        if view.status is not None and (view.up or node in cluster.nodes):
             for number in sorted({*view.status.volumes} - mirrored.get(node, set())):
                 strays.setdefault(VolumeId(number), []).append(node)
     return strays

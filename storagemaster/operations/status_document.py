@@ -73,6 +73,10 @@ class VolumeStatus(TypedDict):
     number: Volume
     state: Literal["new", "open", "closed"]
     mirrors: list[str]
+    joining: list[str]
+    """Nodes that are filled from the mirrors, and are mirrors then."""
+    leaving: list[str]
+    """Mirrors that leave when the joining nodes are mirrors."""
     mirrors_up: list[str]
     mirrors_readable: list[str]
     cold_nodes: list[str]

@@ -42,6 +42,8 @@ class Loads:
             for node in tables.volumes[number].joining:
                 self._arriving[node] += self.bytes_of(number)
 
+        self.used_before = dict(self.used)
+
     def bytes_of(self, volume: VolumeId) -> int:
         """Return the bytes of a volume on one of its homes."""
         return max(self._measured.bytes_of.get(volume, 0), VOLUME_BYTES_MIN)
@@ -69,7 +71,8 @@ class Loads:
         """Return the reason why a volume cannot leave a node now, or None."""
         if volume.joining or volume.leaving:
             return Hindrance.UNDER_WAY
-        if source in self._measured.cold_nodes.get(volume.number, ()):
+        cold_nodes = self._measured.cold_nodes.get(volume.number, ())
+        if source in cold_nodes or (cold_nodes and source not in self.dead):
             return Hindrance.OFFLOADED
         others = [node for node in volume.mirrors if node not in self.dead]
         if not others:

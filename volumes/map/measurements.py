@@ -33,4 +33,4 @@ class Measurements:
     unequal: Collection[VolumeId] = ()
     """Volumes whose mirrors differ, so that repair has to copy something first."""
     cold_nodes: Mapping[VolumeId, Collection[NodeId]] = field(default_factory=dict)
-    """Nodes that store what was offloaded; they cannot leave their volume."""
+    """The cold nodes of each offloaded volume, which does not move."""

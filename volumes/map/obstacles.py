@@ -12,11 +12,11 @@ from volumes.volume_ranges import ranges_of, render_volume_ranges
 class Hindrance(Enum):
     """The kind of an obstacle. The value has the reason, and what to do."""
 
-    UNDER_WAY = "they move already; plan again when `glassplate moves` is empty"
+    UNDER_WAY = "they move already; plan again when they have ended"
     MIRROR_DOWN = "one of their mirrors is down; repair or replace it first"
     NOT_MEASURED = "their bytes are not known yet; wait until their mirrors have been compared"
     UNEQUAL = "their mirrors differ; wait until they are repaired"
-    OFFLOADED = "the node has their cold sizes; recall them first"
+    OFFLOADED = "they are offloaded; recall them first"
     LAST_MIRROR = "no other mirror of them is left; bring a disk of one of them back"
     NO_COLO = "no node is left in a colo without them; add a node there, or a colo"
     NO_SPACE = "no other node has the space for them; add a node, or a larger disk"

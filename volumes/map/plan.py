@@ -1,7 +1,7 @@
 """Plans of moves between nodes, and the obstacles to them."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from volumes.cluster import NodeId
@@ -12,6 +12,7 @@ from volumes.map.measurements import Measurements
 from volumes.map.moves import Move
 from volumes.map.obstacles import Hindrance, Obstacle, obstacles_of
 from volumes.map.relocation import Relocation
+from volumes.photo_path import VolumeId
 
 JOINING_PER_NODE_MAX = 2
 """Volumes that a node receives at once."""
@@ -58,20 +59,35 @@ def plan_moves(
         onto: The one target of each replaced node.
     """
     loads = Loads(tables, measured, dead=dead)
-    before = dict(loads.used)
-    sources = [
-        *dead,
-        *(node for node in loads.nodes if node not in dead and loads.is_leaving(node)),
+    leaving = [
+        (number, node)
+        for node in loads.nodes
+        if loads.is_leaving(node)
+        for number in loads.volumes_on[node]
     ]
-    obstacles = list(obstacles_of(Relocation(loads, onto or {}).plan(sources)))
+    obstacles = list(obstacles_of(Relocation(loads, onto or {}).plan(leaving)))
     if within is not None:
         obstacles += _balance(loads, within)
+    return _plan(tables, loads, obstacles, moves_max)
+
+
+def plan_move(
+    tables: MapTables, measured: Measurements, volume: VolumeId, source: NodeId, target: NodeId
+) -> Plan:
+    """Return the plan of one move, or of none with the obstacle."""
+    loads = Loads(tables, measured)
+    obstacles = obstacles_of(Relocation(loads, {source: target}).plan([(volume, source)]))
+    under_way = sum(len(each.joining) for each in tables.volumes.values())
+    return _plan(tables, loads, obstacles, under_way + 1)
+
+
+def _plan(tables: MapTables, loads: Loads, obstacles: Iterable[Obstacle], moves_max: int) -> Plan:
     moves = tuple(sorted(loads.moves(), key=lambda move: not move.source_is_dead))
     return Plan(
         moves=moves,
         first=tuple(_first(tables, moves, moves_max)),
         obstacles=tuple(obstacles),
-        used_before=before,
+        used_before=loads.used_before,
         used_after=dict(loads.used),
     )
 

@@ -18,14 +18,15 @@ class Relocation:
         self._onto = onto
         self._colos = {colo: FillOrder(loads, nodes) for colo, nodes in loads.colo_nodes().items()}
 
-    def plan(self, sources: Iterable[NodeId]) -> Iterator[tuple[Hindrance, NodeId, VolumeId]]:
-        """Plan a move for each volume of the sources; yield what cannot move.
+    def plan(
+        self, leaving: Iterable[tuple[VolumeId, NodeId]]
+    ) -> Iterator[tuple[Hindrance, NodeId, VolumeId]]:
+        """Plan a move for each volume that leaves a node; yield what cannot move.
 
         The largest volumes are first, each to the least filled node of its colo or, if none has
         the space, of a colo without the volume.
         """
         loads = self._loads
-        leaving = [(number, node) for node in sources for number in loads.volumes_on[node]]
         for number, source in sorted(leaving, key=lambda each: (-loads.bytes_of(each[0]), each)):
             found = loads.hindrance(loads.volumes[number], source) or self._target(number, source)
             if isinstance(found, Hindrance):

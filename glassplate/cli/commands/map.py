@@ -1,16 +1,26 @@
 """`glassplate map`: the volume map in force, and the next one."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.cli.failures import WrongUsage
+from glassplate.cli.failures import EXIT_FAILED, WrongUsage
+from glassplate.cli.map_changes import (
+    MOVES_MAX,
+    measurements,
+    plan_document,
+    read_map,
+    read_tables,
+)
 from glassplate.cli.views.map_tables import change_lines, map_lines
-from glassplate.cli.views.output import json_option, print_json
+from glassplate.cli.views.output import json_option, print_json, print_parts
+from glassplate.client import Client
 from volumes.config.cluster_config import parse_cluster
 from volumes.map.map_text import render_map, version_of
+from volumes.map.plan import WITHIN, plan_moves
 from volumes.map.volume_map import map_of
 
 
@@ -87,6 +97,49 @@ def apply(connection: Connection, file: Path, *, why: str, as_json: bool) -> Non
       glassplate map apply map.toml --why "new edge" --json
     """
     _print_change(_change(connection, file, why=why, apply=True), as_json=as_json)
+
+
+@map_.command()
+@click.argument(
+    "file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+@click.option(
+    "--within",
+    type=click.FloatRange(0.1, 100.0),
+    default=WITHIN * 100,
+    show_default=True,
+    help="Tolerance of the balance, in percent of a colo's fill.",
+)
+@json_option
+@click.pass_obj
+def plan(connection: Connection, file: Path | None, *, within: float, as_json: bool) -> None:
+    r"""Show the moves that drains and a balance need.
+
+    FILE is an edited copy of what `glassplate map show` prints; without it, the map in force
+    counts. Nothing is changed. The exit status is 1 if something stands against the plan.
+
+    \b
+    Examples:
+      glassplate map plan
+      glassplate map plan map.toml --json | jq .bytes
+    """
+    from glassplate.cli.views.move_tables import plan_view
+
+    async def run(client: Client) -> dict[str, Any]:
+        _, tables = await read_map(connection, client)
+        if file is not None:
+            tables = read_tables(file)
+        measured = measurements(await client.status())
+        made = plan_moves(tables, measured, within=within / 100, moves_max=MOVES_MAX)
+        return plan_document(made, tables, measured)
+
+    document = connection.run(run)
+    if as_json:
+        print_json(document)
+    else:
+        print_parts(*plan_view(document))
+    if document["obstacles"]:
+        sys.exit(EXIT_FAILED)
 
 
 def _change(connection: Connection, file: Path, *, why: str, apply: bool) -> dict[str, Any]:

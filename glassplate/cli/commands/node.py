@@ -2,6 +2,7 @@
 
 import click
 
+from glassplate.cli.commands import node_changes
 from glassplate.cli.connection import Connection
 from glassplate.cli.local_control import control_processes
 from glassplate.cli.options.confirmation import confirm, yes_option
@@ -14,11 +15,12 @@ from volumes.cluster import NodeId
 
 @click.group()
 def node() -> None:
-    r"""Prepare, stop, and start nodes.
+    r"""Prepare, change, stop, and start nodes.
 
     `init` prepares a disk or a bucket for a node anywhere. `unfence` lets a node of any cluster
     serve photos although it may have missed deletes. `stop` and `start` control a node of the
-    cluster that `glassplate up` runs on this machine.
+    cluster that `glassplate up` runs on this machine. The others change the volume map: they show
+    a plan, and do it with --apply.
 
     \b
     Examples:
@@ -26,7 +28,16 @@ def node() -> None:
       glassplate node unfence east-1
       glassplate node stop east-1
       glassplate node start east-1
+      glassplate node weight east-1 0.5
     """
+
+
+for _command in (
+    node_changes.add,
+    node_changes.remove,
+    node_changes.weight,
+):
+    node.add_command(_command)
 
 
 @node.command()

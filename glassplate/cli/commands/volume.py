@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import click
 
+from glassplate.cli.commands import volume_changes
 from glassplate.cli.connection import Connection
 from glassplate.cli.failures import EXIT_FAILED
 from glassplate.cli.options.parameter_types import VOLUME
@@ -21,13 +22,18 @@ from runtime.quantities import quantity
 
 @click.group()
 def volume() -> None:
-    r"""Move large sizes to cold nodes, and back.
+    r"""Open, close, and offload volumes.
 
     \b
     Examples:
+      glassplate volume open 321-384 --apply
       glassplate volume offload 42 --to cold-1
       glassplate volume recall 42 --apply
     """
+
+
+for _command in (volume_changes.open_, volume_changes.close):
+    volume.add_command(_command)
 
 
 @volume.command()

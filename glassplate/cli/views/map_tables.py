@@ -18,6 +18,17 @@ def map_lines(state: Document) -> Iterator[str]:
 
 def change_lines(change: Document) -> Iterator[str]:
     """Yield each change of a map in one line, and whether it is in force."""
+    yield from changed_lines(change)
+    if not change["changes"]:
+        yield "No changes."
+    elif change["applied"]:
+        yield f"Map {change['version']} ({change['digest']}) is in force."
+    else:
+        yield "Nothing was changed. To put it in force, run `glassplate map apply`."
+
+
+def changed_lines(change: Document) -> Iterator[str]:
+    """Yield each change of a map in one line."""
     for each in change["changes"]:
         if not each["before"]:
             yield f"{each['what']}: new: {each['after']}"
@@ -25,9 +36,3 @@ def change_lines(change: Document) -> Iterator[str]:
             yield f"{each['what']}: removed: {each['before']}"
         else:
             yield f"{each['what']}: {each['before']} -> {each['after']}"
-    if not change["changes"]:
-        yield "No changes."
-    elif change["applied"]:
-        yield f"Map {change['version']} ({change['digest']}) is in force."
-    else:
-        yield "Nothing was changed. To put it in force, run `glassplate map apply`."

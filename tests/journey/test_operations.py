@@ -1,0 +1,90 @@
+"""docs/operations.md: its commands grow and shrink a running cluster, and no request is lost."""
+
+import contextlib
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from tests.docs.pages import blocks, read_page, section
+from tests.free_ports import free_port_block
+from tests.journey.running_cluster import EDGES, fetch, start_cluster, stop_cluster, wait_until
+from tests.journey.test_key_rotation import Load
+
+PAGE = read_page("docs/operations.md")
+
+
+@pytest.fixture(name="own_cluster")
+def _own_cluster(tmp_path_factory):
+    """Return a cluster that only this test uses, because it changes where volumes are."""
+    cluster = start_cluster(tmp_path_factory.mktemp("operations") / "data")
+    yield cluster
+    stop_cluster(cluster)
+
+
+def commands_of(heading):
+    """Return the commands of a section, as lists of arguments."""
+    lines = "\n".join(blocks(section(PAGE, heading), "sh")).splitlines()
+    found = [shlex.split(line) for line in lines]
+    assert all(each[0] == "glassplate" for each in found)
+    return [each[1:] for each in found]
+
+
+def run(cluster, heading, replaced=None, *, statuses=(0,)):
+    """Run the commands of a section with other words in place of the page's."""
+    for arguments in commands_of(heading):
+        done = cluster.cli(*((replaced or {}).get(each, each) for each in arguments))
+        assert done.returncode in statuses, (arguments, done.stdout, done.stderr)
+
+
+@contextlib.contextmanager
+def added_node(cluster, id_):
+    """Add a node as the page says, and run its process until the block exits."""
+    read, write = (f"127.0.0.1:{free_port_block(1)}" for _ in range(2))
+    words = {
+        "east-3": id_,
+        "east": id_.split("-")[0],
+        "10.1.0.3:7101": read,
+        "10.1.0.3:7201": write,
+        "/srv/disk1": str(cluster.data / id_),
+    }
+    run(cluster, "## Add a node", words)
+    command = [sys.executable, "-m", "storagenode", "--node", id_]
+    command += ["--config", str(cluster.data / "cluster.toml")]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    try:
+        wait_until("the new node", lambda: is_up(cluster, id_))
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def is_up(cluster, node):
+    """Return True if the storagemasters reach a node."""
+    with cluster.client() as client:
+        return any(each["id"] == node and each["up"] for each in client.status()["nodes"])
+
+
+def mirrors_by_volume(cluster):
+    """Return the mirrors of each volume."""
+    with cluster.client() as client:
+        return {each["number"]: each["mirrors"] for each in client.status()["volumes"]}
+
+
+def test_the_commands_of_the_page_change_a_cluster_under_load(own_cluster, jpeg):
+    """A node joins, and new volumes open on it."""
+    cluster = own_cluster
+    with cluster.client() as client:
+        receipt = client.put(jpeg(1), volume=1)
+    run(cluster, "## See how full it is")
+    with added_node(cluster, "east-3"), Load(cluster, jpeg) as load:
+        run(cluster, "## Open more volumes")
+        assert mirrors_by_volume(cluster)[9] == ["east-3", "west-1"]
+        run(cluster, "## Change the share of a node")
+        with cluster.client() as client:
+            later = client.put(jpeg(2), volume=9)
+        for photo in (receipt, later):
+            assert {fetch(cluster, edge, photo.urls["o"])[0] for edge in EDGES} == {200}
+    assert load.refused == []
