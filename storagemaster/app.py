@@ -50,6 +50,7 @@ from storagemaster.lifecycle.deletes import Deletes
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.maps.following import PASS_SECONDS as MAP_PASS_SECONDS
 from storagemaster.maps.following import MapFollowing
+from storagemaster.maps.proposing import MapProposing
 from storagemaster.mirrors.fleet import POLL_SECONDS, Fleet
 from storagemaster.mirrors.mirroring import Mirroring
 from storagemaster.mirrors.mirrors import Mirrors
@@ -74,6 +75,8 @@ from storagemaster.repair.fence_lifting import PASS_SECONDS as FENCE_PASS_SECOND
 from storagemaster.repair.fence_lifting import FenceLifter
 from storagemaster.repair.hinted_handoff import PASS_SECONDS as HINTS_PASS_SECONDS
 from storagemaster.repair.hinted_handoff import HintedHandoff
+from storagemaster.repair.moves import PASS_SECONDS as MOVES_PASS_SECONDS
+from storagemaster.repair.moves import Moves
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import Repairs
 from storagemaster.repair.settlement import Settlements
@@ -225,7 +228,7 @@ def _wire(
     works: tuple[tuple[Work, float], ...] = (
         (mirrors.fleet.poll, POLL_SECONDS),
         (ports.poll, PORT_POLL_SECONDS),
-        (following.follow, MAP_PASS_SECONDS),
+        *_maps(mirrors, reconcile, following, keys),
         *_messages(EventRelay(server, keys, events, boot=boot), webhooks),
         *_jobs(queue, jobs),
         *_records(feed, audit),
@@ -338,6 +341,15 @@ def _repairs(
         (sweep.sweep_touched, TOUCHED_PASS_SECONDS),
         (sweep.sweep_all, SWEEP_PASS_SECONDS),
     )
+
+
+def _maps(
+    mirrors: Mirrors, reconcile: Reconciler, following: MapFollowing, keys: KeySource
+) -> tuple[tuple[Work, float], ...]:
+    """Return the passes that follow the volume map, and that advance its moves."""
+    proposing = MapProposing(mirrors, following, keys)
+    moves = Moves(mirrors, reconcile.comparison, following, proposing)
+    return ((following.follow, MAP_PASS_SECONDS), (moves.advance_all, MOVES_PASS_SECONDS))
 
 
 def _connect_to_queue(cluster: Cluster, master: Master) -> tuple[QueueServer, redis.Redis]:

@@ -3,7 +3,7 @@
 `tests/storagenode/store_contract.py` and `store_keeping_contract.py` test these promises.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -94,6 +94,16 @@ class StoreOf(Protocol[S]):
 
     def create_volumes(self, volumes: Iterable[VolumeId]) -> None:
         """Make this node a mirror of volumes, if it is not yet."""
+
+    def take_only(self, volumes: Collection[VolumeId]) -> None:
+        """Take new files of these volumes only. Others that the store holds take tombstones."""
+
+    def drop_volume(self, volume: VolumeId, digest: str) -> None:
+        """Move a volume that takes no new files to the trash. A missing one counts as moved.
+
+        Raises:
+            Conflict: It takes new files, or its summary has another digest.
+        """
 
     def staging(self, *, bytes_expected: int) -> AbstractContextManager[S]:
         """Yield a hidden file to write and publish; discard it at the end if it is unpublished."""

@@ -236,5 +236,5 @@ class Cluster:
         return tuple(self.nodes[id_] for id_ in self.volumes[volume].mirrors)
 
     def volumes_on(self, node: NodeId) -> tuple[VolumeId, ...]:
-        """Return the volumes that a node mirrors."""
-        return tuple(n for n, volume in self.volumes.items() if node in volume.mirrors)
+        """Return the volumes that a node mirrors or joins."""
+        return tuple(n for n, volume in self.volumes.items() if node in volume.homes)

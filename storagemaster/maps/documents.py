@@ -23,7 +23,7 @@ class MapState(TypedDict):
     """Nodes that respond and do not follow it yet."""
     votes: list[MapVotes]
     is_stuck: bool
-    """True if the votes for the next map are split, so that none can be in force."""
+    """True if the votes for the next map are split, so that all nodes with a disk must vote."""
 
 
 class MapChange(TypedDict):

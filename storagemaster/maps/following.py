@@ -81,8 +81,8 @@ class MapFollowing:
             await self._fetch(MapKind.IN_FORCE, newest, {n: r.in_force for n, r in reports.items()})
         elif elected is not None:
             await self._fetch(MapKind.VOTE, elected, {n: r.vote for n, r in reports.items()})
-        elif len(votes.votes) == 1:
-            await self._spread(*next(iter(votes.votes.items())), votes.without)
+        elif votes.leading is not None:
+            await self._spread(votes.leading, votes.votes[votes.leading], votes.without)
         elif self._signed is None and self.in_force.version > 1:
             # This process began with the map that its machine has.
             held = {n: r.in_force for n, r in reports.items()}
@@ -123,9 +123,9 @@ class MapFollowing:
     async def _spread(
         self, proposed: MapId, voted: Sequence[NodeId], others: Sequence[NodeId]
     ) -> None:
-        """Send a map with too few votes to the other voters that respond.
+        """Send a map with too few votes to the voters that keep none and respond.
 
-        Its proposer could not reach enough of them, or died.
+        Its proposer could not reach enough of them, or died, or another map was proposed at once.
         """
         up = [node for node in others if self._mirrors.fleet.is_up(node)]
         if not up:

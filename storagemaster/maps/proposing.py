@@ -16,10 +16,12 @@ from storagenode.protocol.errors import Conflict
 from storagenode.protocol.maps import MapKind
 from volumes.cluster import NodeId
 from volumes.config.config_reader import InvalidConfig
+from volumes.config.map_tables import MapTables
 from volumes.map.changes import Change, changes_between, next_map, refusals
 from volumes.map.map_text import parse_tables, render_map
 from volumes.map.volume_map import VolumeMap
 from volumes.map.votes import voters
+from volumes.volume_ranges import ranges_of, render_volume_ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +59,21 @@ class MapProposing:
             raise BadArgument(str(error)) from error
         if reasons := refusals(in_force.tables, wanted):
             raise BadArgument("; ".join(reasons))
-        if any(volume.joining or volume.leaving for volume in wanted.volumes.values()):
-            raise BadArgument("no node can join or leave a volume step by step; change its mirrors")
+        offloaded = [
+            number
+            for number, volume in wanted.volumes.items()
+            if (volume.joining or volume.leaving) and self._mirrors.fleet.cold_tier_of(number)
+        ]
+        if offloaded:
+            numbers = render_volume_ranges(ranges_of(sorted(offloaded)))
+            raise BadArgument(
+                f"volumes {numbers} are offloaded, and cannot move; recall them first"
+            )
+        return self.propose(wanted, why=why)
+
+    def propose(self, wanted: MapTables, *, why: str) -> Proposal:
+        """Return the next map with these tables."""
+        in_force = self._following.in_force
         proposed = next_map(in_force, wanted, why=why)
         return Proposal(volume_map=proposed, changes=changes_between(in_force.tables, wanted))
 

@@ -1,7 +1,7 @@
-"""Volumes on nodes that the volume map does not give them to.
+"""Strays: volumes on nodes that the volume map does not give them to.
 
-They show that the mirrors of a volume were changed in `cluster.toml`. The photos are where they
-were, and edges request them from other nodes.
+A move leaves one, and so does a disk from a backup. Repair copies its files to the mirrors, and
+drops it once they have all of them.
 """
 
 from collections.abc import Mapping
@@ -18,15 +18,31 @@ Views = Mapping[NodeId, NodeView]
 
 
 def find_strays(cluster: Cluster, views: Views) -> dict[VolumeId, list[NodeId]]:
-    """Return the nodes that hold each volume without being its mirrors, by their last status."""
+    """Return the nodes that hold each volume although its map names others, by their status."""
     strays: dict[VolumeId, list[NodeId]] = {}
-    mirrored = _volumes_by_mirror(cluster)
+    given = _volumes_by_home(cluster)
     for node, view in views.items():
         # A removed node that is down will not return: its disk is lost, or was drained.
         if view.status is not None and (view.up or node in cluster.nodes):
-            for number in sorted({*view.status.volumes} - mirrored.get(node, set())):
+            for number in sorted({*view.status.volumes} - given.get(node, set())):
                 strays.setdefault(VolumeId(number), []).append(node)
     return strays
+
+
+class KnownStrays:
+    """The strays of all volumes, which only a new map or a new status changes."""
+
+    def __init__(self, mirrors: Mirrors) -> None:
+        self._mirrors = mirrors
+        self._found: dict[VolumeId, list[NodeId]] = {}
+        self._of: tuple[Cluster | None, Views | None] = (None, None)
+
+    def now(self) -> Mapping[VolumeId, list[NodeId]]:
+        """Return the nodes that hold each volume without having it by the map."""
+        cluster, views = self._mirrors.cluster, self._mirrors.fleet.view()
+        if self._of[0] is not cluster or self._of[1] is not views:
+            self._found, self._of = find_strays(cluster, views), (cluster, views)
+        return self._found
 
 
 def volumes_by_stray(cluster: Cluster, views: Views) -> dict[NodeId, list[VolumeId]]:
@@ -39,22 +55,22 @@ def volumes_by_stray(cluster: Cluster, views: Views) -> dict[NodeId, list[Volume
 
 
 def find_lacking_mirrors(cluster: Cluster, views: Views) -> dict[NodeId, list[VolumeId]]:
-    """Return the volumes that each node lacks although it is their mirror, by its last status."""
+    """Return the volumes that each node lacks although its map has them, by its last status."""
     lacking: dict[NodeId, list[VolumeId]] = {}
-    for node, mirrored in _volumes_by_mirror(cluster).items():
+    for node, given in _volumes_by_home(cluster).items():
         view = views.get(node)
         if view is None or not view.up or view.status is None:
             continue
-        if missing := mirrored - {*view.status.volumes}:
+        if missing := given - {*view.status.volumes}:
             lacking[node] = sorted(map(VolumeId, missing))
     return lacking
 
 
-def _volumes_by_mirror(cluster: Cluster) -> dict[NodeId, set[int]]:
+def _volumes_by_home(cluster: Cluster) -> dict[NodeId, set[int]]:
     # Differences of sets: a status of 50,000 volumes compares them all.
     found: dict[NodeId, set[int]] = {}
     for number, volume in cluster.volumes.items():
-        for node in volume.mirrors:
+        for node in volume.homes:
             found.setdefault(node, set()).add(number)
     return found
 

@@ -81,8 +81,8 @@ def map_alerts(
     return [
         *(
             f"node {node} holds volumes that the volume map does not give it "
-            f"({_numbers(volumes)}): it serves none of their photos and gets no deletes; see "
-            "'Change the mirrors of a volume' in docs/deploy.md"
+            f"({_numbers(volumes)}): it serves none of their photos; they are dropped once all "
+            "their mirrors are up and have every file of theirs"
             for node, volumes in strays.items()
         ),
         *(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from storagemaster.lifecycle.tombstone_delivery import Tombstone, TombstoneDelivery
 from storagemaster.mirrors.fleet import NodeView
 from storagemaster.mirrors.mirrors import Mirrors
-from storagemaster.mirrors.strays import find_strays
+from storagemaster.mirrors.strays import KnownStrays
 from storagenode.client import OnProgress
 from storagenode.protocol.errors import NodeError, UnprovenTombstone, Unreachable
 from storagenode.protocol.wire import HINTS_PER_LIST_MAX
@@ -56,9 +56,7 @@ class FenceLifter:
         self._lifted: set[tuple[str, VolumeId]] = set()
         self._seen: dict[tuple[str, VolumeId], float] = {}
         """The second in which each fence was first seen, by its serial and volume."""
-        self._strays: Mapping[VolumeId, list[NodeId]] = {}
-        self._strays_of: tuple[object, object] = (None, None)
-        """The map and the views that the strays were read from."""
+        self._strays = KnownStrays(mirrors)
 
     async def lift_fences(self) -> int:
         """Try to lift the fences of fenced volumes, and return the number lifted.
@@ -98,10 +96,10 @@ class FenceLifter:
 
     async def _lift(self, node: NodeId, volume: VolumeId, serial: str, *, has_hints: bool) -> bool:
         """Return True if the fence of one volume on one node was lifted."""
-        strays = self._find_strays().get(volume, [])
-        others = [other for other in self._mirrors.cluster.volumes[volume].mirrors if other != node]
-        others += strays
-        if not all(self._fleet.is_up(other) for other in others):
+        mirrors = self._mirrors.cluster.volumes[volume].mirrors
+        strays = self._strays.now().get(volume, [])
+        others = [*(other for other in mirrors if other != node), *strays]
+        if node not in mirrors or not all(self._fleet.is_up(other) for other in others):
             return False
         # A mirror that does not follow the map takes deletes that this node never gets.
         since = self._mirrors.cluster.volumes[volume].since
@@ -134,13 +132,6 @@ class FenceLifter:
             return False
         self._lifted.add((serial, volume))
         return True
-
-    def _find_strays(self) -> Mapping[VolumeId, list[NodeId]]:
-        """Return the strays of all volumes, which only a new map or status changes."""
-        cluster, views = self._mirrors.cluster, self._fleet.view()
-        if self._strays_of[0] is not cluster or self._strays_of[1] is not views:
-            self._strays, self._strays_of = find_strays(cluster, views), (cluster, views)
-        return self._strays
 
     async def _deliver_missed(
         self,

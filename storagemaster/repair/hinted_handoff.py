@@ -39,6 +39,7 @@ from volumes.photo_path import (
     VersionTombstone,
     parse_name,
     render_path,
+    volume_of,
 )
 from volumes.version_files import VersionFiles
 
@@ -158,16 +159,26 @@ class HintedHandoff:
             await self._purge_from(holder)
 
     async def _hints_on(self, holder: NodeId) -> list[_PendingHint]:
-        mirrors = [node for node in self._nodes if node != holder and self._fleet.is_up(node)]
+        up = filter(self._fleet.is_up, self._nodes)
+        owed = dict.fromkeys((*up, *self._mirrors.cluster.gone_nodes))
         try:
             return [
-                _PendingHint(holder, mirror, files)
-                for mirror in mirrors
-                for files in _bundle_sizes(await self._nodes[holder].list_hints(mirror))
+                _PendingHint(holder, self._receiver(files, node, holder), files)
+                for node in owed
+                if node != holder
+                for files in _bundle_sizes(await self._nodes[holder].list_hints(node))
             ]
         except NodeError as error:
             log.warning("hints on %s were not listed: %s", holder, error)
             return []
+
+    def _receiver(self, files: Sequence[HintFile], owed: NodeId, holder: NodeId) -> NodeId:
+        """Return the node that gets a hint: a mirror if the volume has left the node it is for."""
+        volume = self._mirrors.cluster.volumes.get(volume_of(files[-1].place.file))
+        if volume is None or owed in volume.homes:
+            return owed
+        others = [node for node in volume.mirrors if node != holder]
+        return next(filter(self._fleet.is_up, others), others[0])
 
     async def _purge_from(self, holder: NodeId) -> None:
         """Send the purges that one node holds for edges."""

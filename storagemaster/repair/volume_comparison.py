@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from storagemaster.mirrors.known_contents import KnownContents
 from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.strays import KnownStrays
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import NodeError
 from storagenode.protocol.files import ListedFile, VolumeSummary
@@ -30,20 +31,27 @@ class VolumeComparison:
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
         self.contents = KnownContents()
+        self.strays = KnownStrays(mirrors)
 
     async def find_equal(self, volumes: Sequence[VolumeId]) -> set[VolumeId]:
-        """Return the volumes whose mirrors all report the same digest.
+        """Return the volumes whose mirrors and joining nodes all report the same digest.
 
-        Mirrors of an offloaded volume differ in its sizes, so it is none of them.
+        Mirrors of an offloaded volume differ in its sizes, so it is none of them. A stray can have
+        files that they lack.
         """
         by_node: dict[NodeId, list[VolumeId]] = {}
         for volume in volumes:
-            for node in self._mirrors.cluster.volumes[volume].mirrors:
+            for node in self._mirrors.cluster.volumes[volume].homes:
                 if self._fleet.is_up(node):
                     by_node.setdefault(node, []).append(volume)
-        found = await asyncio.gather(*(self._summaries(*each) for each in by_node.items()))
+        found = await asyncio.gather(*(self.summaries(*each) for each in by_node.items()))
         reported = dict(zip(by_node, found, strict=True))
-        return {volume for volume in volumes if self._is_equal(volume, reported)}
+        strays = self.strays.now()
+        return {
+            volume
+            for volume in volumes
+            if volume not in strays and self._is_equal(volume, reported)
+        }
 
     def copies_of(self, volume: VolumeId) -> int:
         """Return the number of mirrors with all photos of a volume, as they last reported."""
@@ -55,9 +63,10 @@ class VolumeComparison:
         found = [each.bytes for each in self.contents.of(volume).values()]
         return sum(max(found) - each for each in found)
 
-    async def _summaries(
+    async def summaries(
         self, node: NodeId, volumes: Sequence[VolumeId]
     ) -> dict[VolumeId, VolumeSummary]:
+        """Return the summaries of volumes on a node, as far as it reports them."""
         try:
             found = await self._nodes[node].volume_summaries(volumes)
         except NodeError:
@@ -70,8 +79,8 @@ class VolumeComparison:
     ) -> bool:
         if self._fleet.cold_tier_of(volume) is not None:
             return False
-        mirrors = self._mirrors.cluster.volumes[volume].mirrors
-        summaries = [reported.get(node, {}).get(volume) for node in mirrors]
+        homes = self._mirrors.cluster.volumes[volume].homes
+        summaries = [reported.get(node, {}).get(volume) for node in homes]
         return None not in summaries and len({each.digest for each in summaries if each}) == 1
 
     async def unequal_shards(
@@ -79,11 +88,11 @@ class VolumeComparison:
     ) -> tuple[set[str], list[NodeId]]:
         """Return the shards whose mirrors differ, and the mirrors that reported their digests."""
         if cold_tier is None:
-            found = await self._shard_digests(volume, mirrors, None)
+            found = await self.shard_digests(volume, mirrors, None)
             return _differing(found), list(found)
         hot, cold = (SizeFilter(cold_tier.sizes, include=include) for include in (False, True))
-        on_mirrors = await self._shard_digests(volume, mirrors, hot)
-        offloaded = await self._shard_digests(volume, list(on_mirrors), cold)
+        on_mirrors = await self.shard_digests(volume, mirrors, hot)
+        offloaded = await self.shard_digests(volume, list(on_mirrors), cold)
         cold_nodes = {node: offloaded[node] for node in offloaded if node in cold_tier.cold_nodes}
         # Cold sizes that other mirrors still have must also be on the cold nodes.
         others = {
@@ -91,8 +100,8 @@ class VolumeComparison:
         }
         return _differing(on_mirrors) | _differing(cold_nodes) | others, list(offloaded)
 
-    async def _shard_digests(
-        self, volume: VolumeId, mirrors: Sequence[NodeId], sizes: SizeFilter | None
+    async def shard_digests(
+        self, volume: VolumeId, mirrors: Sequence[NodeId], sizes: SizeFilter | None = None
     ) -> dict[NodeId, dict[str, str]]:
         """Return the digests of all shards by mirror, without the unreachable mirrors."""
         up = [node for node in mirrors if self._fleet.is_up(node)]

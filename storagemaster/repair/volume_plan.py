@@ -4,12 +4,12 @@ A part is applied before the next one is planned. So memory never has the plan o
 and no plan is older than the part before it.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.repair.plan import plan_shard
-from storagemaster.repair.steps import Plan
+from storagemaster.repair.steps import Plan, RestoreDigest, WriteTombstone
 from storagemaster.repair.volume_comparison import VolumeComparison
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier
@@ -33,7 +33,7 @@ class VolumePlan:
 
 
 class VolumePlanner:
-    """Plans of volumes, from the listings of their mirrors."""
+    """Plans of volumes, from the listings of their mirrors, joining nodes, and strays."""
 
     def __init__(self, mirrors: Mirrors, comparison: VolumeComparison) -> None:
         self._mirrors = mirrors
@@ -92,9 +92,12 @@ class VolumePlanner:
     async def _unequal_shards(
         self, volume: VolumeId, cold_tier: ColdTier | None
     ) -> tuple[list[str], list[NodeId]]:
-        mirrors = self._mirrors.cluster.volumes[volume].mirrors
-        shards, known = await self._comparison.unequal_shards(volume, mirrors, cold_tier)
+        nodes = [*self._mirrors.cluster.volumes[volume].homes, *self._strays_of(volume)]
+        shards, known = await self._comparison.unequal_shards(volume, nodes, cold_tier)
         return sorted(shards), known
+
+    def _strays_of(self, volume: VolumeId) -> list[NodeId]:
+        return self._comparison.strays.now().get(volume, [])
 
     async def _plan_shards(
         self,
@@ -108,16 +111,17 @@ class VolumePlanner:
             return {}
         listed = await self._comparison.list_shards(volume, shards, known)
         known[:] = listed
-        complete = len(known) == len(self._mirrors.cluster.volumes[volume].mirrors)
-        return {
+        homes, strays = self._mirrors.cluster.volumes[volume].homes, self._strays_of(volume)
+        plans = {
             shard: plan_shard(
                 volume,
                 {node: by_shard[shard] for node, by_shard in listed.items()},
-                complete=complete,
+                complete=set(known).issuperset((*homes, *strays)),
                 cold_tier=cold_tier,
             )
             for shard in shards
         }
+        return {shard: without_copies_to(strays, plan) for shard, plan in plans.items()}
 
     def _volume_plan(
         self,
@@ -136,6 +140,16 @@ class VolumePlanner:
         mirrors = self._mirrors.cluster.volumes[volume].mirrors
         unreachable = tuple(node for node in mirrors if node not in known)
         return VolumePlan(volume, joined, unreachable, shards, shards_left)
+
+
+def without_copies_to(strays: Collection[NodeId], plan: Plan) -> Plan:
+    """Return a plan that adds no files to strays. They get tombstones, and lost digests back."""
+    kept = (
+        step
+        for step in plan.steps
+        if step.node not in strays or isinstance(step, WriteTombstone | RestoreDigest)
+    )
+    return Plan(tuple(kept), plan.conflicts)
 
 
 def _requests(shards: Sequence[str]) -> list[Sequence[str]]:

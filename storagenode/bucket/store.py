@@ -21,6 +21,7 @@ from storagenode.bucket.volume_contents import BucketContents
 from storagenode.disk.lifecycle.tiering import check_droppable, check_same_copy
 from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import (
+    Conflict,
     Corrupt,
     DigestMismatch,
     NotFound,
@@ -79,6 +80,7 @@ class BucketStore(OneByOne, SavesNothing, BucketContents):
         self._publisher = BucketPublisher(bucket, self._listings, proofs, now_seconds=now_seconds)
         self.settled = self._publisher.settled
         self._volumes = self._find_volumes()
+        self._taking = set(self._volumes)
         self._cold_tiers = self._find_cold_tiers()
         self._hints = BucketHints(bucket)
 
@@ -121,6 +123,14 @@ class BucketStore(OneByOne, SavesNothing, BucketContents):
                 only_if_new=True,
             )
         self._volumes.add(volume)
+        self._taking.add(volume)
+
+    def drop_volume(self, volume: VolumeId, digest: str) -> None:
+        """Refuse: the files of a bucket are removed by its operator."""
+        del digest
+        raise Conflict(
+            f"volume {volume} stays in the bucket; remove its prefix with the tools of the bucket"
+        )
 
     @contextlib.contextmanager
     def staging(self, *, bytes_expected: int) -> Iterator[SpooledFile]:
@@ -135,7 +145,7 @@ class BucketStore(OneByOne, SavesNothing, BucketContents):
     ) -> Published:
         """Publish a spooled file. The bucket has stored it on return."""
         refuse_tombstone(place)
-        self._require_mirror(place)
+        self._require_taking(place)
         if file.digest != digest:
             raise DigestMismatch(
                 f"digest mismatch: received SHA-256 {file.digest}, expected {digest}"
@@ -150,7 +160,7 @@ class BucketStore(OneByOne, SavesNothing, BucketContents):
             ready: list[tuple[SpooledFile, Place]] = []
             for place, data, digest in files:
                 refuse_tombstone(place)
-                self._require_mirror(place)
+                self._require_taking(place)
                 file = stack.enter_context(spooled(data))
                 if file.digest != digest:
                     raise DigestMismatch(

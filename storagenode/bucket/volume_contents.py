@@ -1,6 +1,6 @@
 """The contents of the volumes of a bucket, as other mirrors compare them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from storagenode.bucket.listing import BucketListings
 from storagenode.protocol.errors import NotAMirror
@@ -17,6 +17,8 @@ class BucketContents:
 
     _listings: BucketListings
     _volumes: set[VolumeId]
+    _taking: set[VolumeId]
+    """The volumes that take new files. The map gives the others to other nodes."""
 
     def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
         """Return the files of a shard, sorted by name."""
@@ -59,6 +61,16 @@ class BucketContents:
         """Return the photos of a volume that lack sizes."""
         self._require_volume(volume)
         return self._listings.unfinished(volume, rule)
+
+    def take_only(self, volumes: Collection[VolumeId]) -> None:
+        """Take new files of these volumes only. Others of the bucket take tombstones."""
+        self._taking.clear()
+        self._taking.update(self._volumes.intersection(volumes))
+
+    def _require_taking(self, place: Place) -> None:
+        self._require_mirror(place)
+        if place.hint_for is None and (volume := volume_of(place.file)) not in self._taking:
+            raise NotAMirror(f"volume {volume} is on other nodes by now")
 
     def _require_mirror(self, place: Place) -> None:
         if place.hint_for is None:

@@ -113,6 +113,11 @@ class DurableDirectories:
             self._known.add(parent)
             self._known.update(f"{parent}/{name}" for name in self._file_system.list(parent))
 
+    def forget(self, directory: str) -> None:
+        """Forget a directory that was removed with everything in it."""
+        with self._lock:
+            self._known = {each for each in self._known if each.split("/")[0] != directory}
+
     def remove_empty_parents_of(self, path: str, *, below: str) -> None:
         """Remove the empty directories above a path, innermost first, up to `below`."""
         with self._lock:

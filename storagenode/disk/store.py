@@ -1,7 +1,6 @@
 """The store over a disk. All calls block and are thread-safe."""
 
 import contextlib
-import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,12 +30,11 @@ from storagenode.disk.volume_contents import VolumeContents
 from storagenode.disk.volume_creation import create_volumes
 from storagenode.open_file import OpenFile
 from storagenode.protocol.batch_wire import InMemoryFile, WriteOutcome
-from storagenode.protocol.errors import Corrupt, NodeError, NotFound
+from storagenode.protocol.errors import Conflict, Corrupt, NodeError, NotFound
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import (
     HINTS,
     SETTLED,
-    HintFile,
     Place,
     TrashedFile,
     directory_of,
@@ -90,7 +88,7 @@ class DiskStore(VolumeContents):
             self._publisher,
             self._directories,
             self.health,
-            self._volumes,
+            self._taking,
             may_sync_disk=may_sync_disk,
             now_seconds=now_seconds,
         )
@@ -142,6 +140,20 @@ class DiskStore(VolumeContents):
                 mtime_seconds=int(self._now_seconds()),
             )
             self._volumes.update(new)
+            self._taking.update(new)
+
+    def drop_volume(self, volume: VolumeId, digest: str) -> None:
+        """Move a volume that the map gives to other nodes to the trash, if it has this digest."""
+        with self._opening, self._writing():
+            if volume in self._taking:
+                raise Conflict(f"volume {volume} is on this node by its map; it stays")
+            if volume not in self._volumes:
+                return
+            if (found := self.volume_summary(volume).digest) != digest:
+                raise Conflict(f"volume {volume} has the digest {found} by now; it stays")
+            self._volumes.discard(volume)
+            self._cold_tiers.pop(volume, None)
+            self._deletes.drop_volume(volume)
 
     @contextlib.contextmanager
     def staging(self, *, bytes_expected: int) -> Iterator[StagedFile]:
@@ -160,7 +172,7 @@ class DiskStore(VolumeContents):
         """Seal and publish a staged file. Its bytes and its name are durable on return."""
         refuse_tombstone(place)
         with self._writing():
-            self._require_mirror(place)
+            self._require_taking(place)
             file.seal(mtime_seconds=mtime_seconds, digest=digest)
             (published,) = self._publish_sealed([(file, place)])
             return published
@@ -187,7 +199,7 @@ class DiskStore(VolumeContents):
             self.health.check_free_space(sum(len(data) for _, data, _ in files))
             for place, data, digest in files:
                 refuse_tombstone(place)
-                self._require_mirror(place)
+                self._require_taking(place)
                 file = stack.enter_context(staged(self.file_system))
                 file.write(data)
                 file.seal(mtime_seconds=mtime_seconds, digest=digest)
@@ -252,18 +264,6 @@ class DiskStore(VolumeContents):
         tiering.check_droppable(place, self._cold_tiers.get(volume_of(place.file)), node)
         with self._writing():
             self._deletes.drop_copy(place, digest)
-
-    def list_hints(self, limit: int, *, mirror: NodeId | None = None) -> list[HintFile]:
-        """Return up to `limit` hints, for all mirrors or for one."""
-        return walking.hint_files(self.file_system, limit, mirror)
-
-    def list_photo_hints(self, volume: VolumeId, photo: PhotoId) -> list[HintFile]:
-        """Return the hints of one photo, for any mirror."""
-        return walking.hints_of_photo(self.file_system, volume, photo)
-
-    def count_hints(self, limit: int) -> int:
-        """Return the number of hints, counted up to `limit`."""
-        return sum(1 for _ in itertools.islice(walking.hint_places(self.file_system), limit))
 
     def settled(self) -> tuple[str, ...]:
         """Return the versions with an original in the quarantine that gave way to another."""

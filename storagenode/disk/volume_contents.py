@@ -1,7 +1,8 @@
-"""The contents of the volumes of a disk, as other mirrors compare them: listings and summaries."""
+"""The contents of a disk, as other mirrors compare and repair them: listings and summaries."""
 
 import contextlib
-from collections.abc import Iterable
+import itertools
+from collections.abc import Collection, Iterable
 
 from permission_urls import TombstoneProofs
 from storagenode.disk import walking
@@ -11,7 +12,8 @@ from storagenode.disk.shard_listing import ShardListings
 from storagenode.disk.summaries.summaries import Summaries
 from storagenode.protocol.errors import Corrupt, NotAMirror, NotFound
 from storagenode.protocol.files import ListedFile, UnfinishedPhotos, VolumeSummary
-from storagenode.protocol.layout import Place, directory_of
+from storagenode.protocol.layout import HintFile, Place, directory_of
+from volumes.cluster import NodeId
 from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PhotoId
 from volumes.photo_path import VolumeId, volume_of
@@ -19,11 +21,13 @@ from volumes.photo_shapes import ShapeRule
 
 
 class VolumeContents:
-    """Listings and digests of the volumes that a disk mirrors."""
+    """Listings and digests of the volumes and the hints of a disk."""
 
     def __init__(self, file_system: FileSystem, proofs: TombstoneProofs) -> None:
         self.file_system = file_system
         self._volumes = walking.marked_volumes(file_system)
+        self._taking = set(self._volumes)
+        """The volumes that take new files. The map gives the others to other nodes."""
         self._listings = ShardListings(file_system, proofs)
         self._summaries = Summaries(file_system, self._listings.list_shard)
 
@@ -72,6 +76,18 @@ class VolumeContents:
         found = (walking.names_in(self.file_system, f"{volume}/{shard}") for shard in shards)
         return [name for names in found for name in names if name.endswith(".gone")]
 
+    def list_hints(self, limit: int, *, mirror: NodeId | None = None) -> list[HintFile]:
+        """Return up to `limit` hints, for all mirrors or for one."""
+        return walking.hint_files(self.file_system, limit, mirror)
+
+    def list_photo_hints(self, volume: VolumeId, photo: PhotoId) -> list[HintFile]:
+        """Return the hints of one photo, for any mirror."""
+        return walking.hints_of_photo(self.file_system, volume, photo)
+
+    def count_hints(self, limit: int) -> int:
+        """Return the number of hints, counted up to `limit`."""
+        return sum(1 for _ in itertools.islice(walking.hint_places(self.file_system), limit))
+
     def mark_unverified(self, place: Place) -> None:
         """Mark a file as unverified, so that the next reconcile pass checks it."""
         # A disk that takes no stamps is not written to, and this process has forgotten the summary.
@@ -95,6 +111,16 @@ class VolumeContents:
         if place.hint_for is None:
             volume, _, shard = directory_of(place.path).partition("/")
             self._summaries.forget(VolumeId(int(volume)), shard)
+
+    def take_only(self, volumes: Collection[VolumeId]) -> None:
+        """Take new files of these volumes only. Others of the disk take tombstones."""
+        self._taking.clear()
+        self._taking.update(self._volumes.intersection(volumes))
+
+    def _require_taking(self, place: Place) -> None:
+        self._require_mirror(place)
+        if place.hint_for is None and (volume := volume_of(place.file)) not in self._taking:
+            raise NotAMirror(f"volume {volume} is on other nodes by now")
 
     def _require_mirror(self, place: Place) -> None:
         if place.hint_for is None:

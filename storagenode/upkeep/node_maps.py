@@ -2,11 +2,11 @@
 
 A node starts with the newest map in force that it keeps, or with `cluster.toml`. It votes at most
 once for each version. A map in force changes which volumes it holds: a volume that is new to it is
-fenced, and one that it loses is served no longer, but its files stay.
+fenced, and one that it loses is served no longer and takes no new files, but its files stay.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Protocol
 
 from permission_urls import Forbidden, KeySource, verify_map
@@ -27,6 +27,9 @@ class Volumes(Protocol):
 
     def create_volumes(self, volumes: Iterable[VolumeId]) -> None:
         """Make this node a mirror of volumes, if it is not yet."""
+
+    def take_only(self, volumes: Collection[VolumeId]) -> None:
+        """Take new files of these volumes only."""
 
 
 class KeptMaps(Protocol):
@@ -57,11 +60,11 @@ class NodeMaps:
         """The cluster by the map in force."""
         self.map_digest = FollowedDigest(lambda: self.cluster).now
         """The digest of the map and of the settings that all processes share."""
-        self._node = node
+        self.node = node
         self._kept = kept
         self._keys = keys
         self._changing = threading.Lock()
-        self._on_change: list[Callable[[frozenset[VolumeId]], object]] = []
+        self._on_change: list[Callable[[Cluster], object]] = []
         self._in_force = map_of(cluster)
         newest = kept.newest(MapKind.IN_FORCE) if kept else None
         if newest is not None and (found := self._parse(newest)).version > cluster.map_version:
@@ -84,15 +87,22 @@ class NodeMaps:
             "vote_digest": self.vote.digest if self.vote else "",
         }
 
-    @property
-    def volumes(self) -> frozenset[VolumeId]:
-        """The volumes that the map in force gives to this node."""
-        return frozenset(self.cluster.volumes_on(self._node))
-
-    def subscribe(self, on_change: Callable[[frozenset[VolumeId]], object]) -> None:
-        """Call `on_change` with the node's volumes, now and before a new map counts as followed."""
-        on_change(self.volumes)
+    def subscribe(self, on_change: Callable[[Cluster], object]) -> None:
+        """Call `on_change` with the cluster, now and before a new map counts as followed."""
+        on_change(self.cluster)
         self._on_change.append(on_change)
+
+    def refuse_other_map(self, map_version: int | None) -> None:
+        """Refuse a request by another map than the one that the node follows.
+
+        Raises:
+            OldMap: One of both must follow the newer map first.
+        """
+        if map_version != self.in_force.version:
+            raise OldMap(
+                f"this node follows map {self.in_force.version}, and the request is by map "
+                f"{map_version}"
+            )
 
     def refuse_outdated(self, volume: VolumeId, map_version: int | None) -> None:
         """Refuse a request by a map in which the volume has other mirrors. None is never refused.
@@ -160,7 +170,7 @@ class NodeMaps:
     def _use(self, found: VolumeMap) -> None:
         cluster = with_map(self.cluster, found)
         for on_change in self._on_change:
-            on_change(frozenset(cluster.volumes_on(self._node)))
+            on_change(cluster)
         self.cluster, self._in_force = cluster, found
 
     def _parse(self, signed: bytes) -> VolumeMap:
@@ -177,10 +187,13 @@ def follow_map(store: Volumes, fence: Fence, maps: NodeMaps) -> Fence:
     Return the fence.
     """
 
-    def follow(volumes: frozenset[VolumeId]) -> None:
-        store.create_volumes(volumes)
-        # A volume that the map no longer gives to this node gets no deletes any more.
-        fence.follow(volumes)
+    def follow(cluster: Cluster) -> None:
+        held = cluster.volumes_on(maps.node)
+        store.create_volumes(held)
+        # A volume that the map no longer gives to this node gets no deletes any more. Neither does
+        # one that the node joins: it is fenced as soon as the node is a mirror.
+        store.take_only(held)
+        fence.follow(v for v in held if maps.node in cluster.volumes[v].mirrors)
 
     maps.subscribe(follow)
     return fence

@@ -137,7 +137,7 @@ class WriteApi:
             **self._partials.handlers(),
             **self._audit.handlers(),
             **EraseApi(self._store, self._threads).handlers(),
-            **MapApi(self._maps, self._threads).handlers(),
+            **MapApi(self._maps, self._store, self._threads).handlers(),
             **RecentApi(self._store, self._recent, self._threads).handlers(),
         }
         application = web.Application(middlewares=[error_middleware])

@@ -1,12 +1,31 @@
-"""The volume map changes on a running cluster under load: every process follows, none restarts."""
+"""A running cluster under load gets a volume and a node, and a volume moves to it."""
 
+import contextlib
+import dataclasses
 import json
-import re
+import subprocess
+import sys
 
 import pytest
 
-from tests.journey.running_cluster import EDGES, fetch, start_cluster, stop_cluster, wait_until
+from tests.free_ports import free_port
+from tests.journey.running_cluster import (
+    EDGES,
+    fetch,
+    read_from,
+    start_cluster,
+    stop_cluster,
+    wait_until,
+)
 from tests.journey.test_key_rotation import Load
+from volumes.address import Address
+from volumes.cluster import Node
+from volumes.map.map_text import parse_tables, render_map
+from volumes.map.volume_map import map_of
+
+ADDED = "east-3"
+# Each step of a move waits for the next pass, and for the map before it.
+MOVE_SECONDS = 180
 
 
 @pytest.fixture(name="own_cluster")
@@ -17,52 +36,98 @@ def _own_cluster(tmp_path_factory):
     stop_cluster(cluster)
 
 
-def change_mirrors(cluster, path, old, new):
-    """Put a map in force in which volumes have other mirrors."""
+def change_map(cluster, path, why, edit):
+    """Edit the tables of the map in force, look at the changes, and put them in force."""
     shown = cluster.cli("map", "show")
     assert shown.returncode == 0, shown.stderr
-    assert f"mirrors = {old}" in shown.stdout
-    path.write_text(shown.stdout.replace(f"mirrors = {old}", f"mirrors = {new}"))
-    assert "Nothing was changed" in cluster.cli("map", "diff", str(path)).stdout
-    applied = cluster.cli("map", "apply", str(path), "--why", "a test")
+    tables = edit(parse_tables(shown.stdout))
+    path.write_text(render_map(dataclasses.replace(map_of(cluster.config), tables=tables)))
+    planned = cluster.cli("map", "diff", str(path))
+    assert "Nothing was changed" in planned.stdout, planned.stderr
+    applied = cluster.cli("map", "apply", str(path), "--why", why)
     assert applied.returncode == 0, applied.stderr
     assert "is in force" in applied.stdout
+
+
+def with_volumes(tables, *volumes):
+    """Return tables with new or changed volumes."""
+    changed = {volume.number: volume for volume in volumes}
+    return dataclasses.replace(tables, volumes={**tables.volumes, **changed})
 
 
 def disagreeing(cluster):
     """Return the processes with another volume map, as the doctor finds them."""
     findings = json.loads(cluster.cli("doctor", "--json").stdout)["findings"]
     maps = [each for each in findings if each["id"].startswith("map/")]
-    assert len(maps) == 4 + 2 + len(EDGES)
+    assert len(maps) == len(cluster.config.nodes) + len(cluster.config.masters) + len(EDGES)
     return [each["id"] for each in maps if each["verdict"] != "ok"]
 
 
-def test_every_process_follows_a_changed_map_and_no_request_is_lost(own_cluster, jpeg, tmp_path):
-    """A third mirror is added and filled, then the first is taken out."""
-    cluster = own_cluster
+@contextlib.contextmanager
+def running_node(cluster, node):
+    """Run a node of the map that is not one of the local cluster."""
+    for command in (("node", "init", node), ("certs", "issue", "node", node)):
+        done = cluster.cli(*command)
+        assert done.returncode == 0, done.stderr
+    config = str(cluster.data / "cluster.toml")
+    command = [sys.executable, "-m", "storagenode", "--config", config, "--node", node]
+    with (cluster.data / "log" / f"{node}.log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_a_volume_moves_to_a_new_node_while_everything_runs(own_cluster, jpeg, tmp_path):
+    """No request of the load fails, no process restarts, and the old node keeps nothing of it."""
+    cluster, path = own_cluster, tmp_path / "map.toml"
     before = cluster.running()
-    with Load(cluster, jpeg) as load:
-        wait_until("an upload", lambda: load.uploads > 0)
-        text = cluster.cli("map", "show").stdout
-        old = re.search(r"^mirrors = (\[.*\])$", text, re.MULTILINE)[1]
-        first, second = json.loads(old)
-        added = next(
-            node.id
-            for node in cluster.config.nodes.values()
-            if node.id not in (first, second) and node.colo == cluster.config.nodes[first].colo
-        )
-        three, two = json.dumps([first, second, added]), json.dumps([second, added])
-        change_mirrors(cluster, tmp_path / "map.toml", old, three)
+    volumes = cluster.config.volumes
+    first = volumes[min(volumes)]
+    old, stays = first.mirrors
+    node = Node(
+        id=ADDED,
+        colo=cluster.config.nodes[old].colo,
+        read=Address("127.0.0.1", free_port()),
+        write=Address("127.0.0.1", free_port()),
+        store=f"{cluster.data}/nodes/{ADDED}",
+    )
+    with contextlib.ExitStack() as stack, cluster.client() as client:
+        load = stack.enter_context(Load(cluster, jpeg))
+        photo = client.put(jpeg(7), volume=first.number)
+        opened = dataclasses.replace(first, number=max(volumes) + 1)
+        change_map(cluster, path, "a volume", lambda tables: with_volumes(tables, opened))
         wait_until("every process to follow", lambda: disagreeing(cluster) == [])
-        assert cluster.cli("status", "--wait").returncode == 0
-        change_mirrors(cluster, tmp_path / "map.toml", three, two)
+        receipt = client.put(jpeg(8), volume=opened.number)
+        assert {fetch(cluster, edge, receipt.urls["o"])[0] for edge in EDGES} == {200}
+
+        change_map(
+            cluster,
+            path,
+            "a node",
+            lambda tables: dataclasses.replace(tables, nodes={**tables.nodes, ADDED: node}),
+        )
+        stack.enter_context(running_node(cluster, ADDED))
+        moved = dataclasses.replace(first, joining=(ADDED,), leaving=(old,))
+        change_map(cluster, path, "a move", lambda tables: with_volumes(tables, moved))
+        wait_until(
+            "the end of the move",
+            lambda: (
+                cluster.config.volumes[first.number].mirrors == (stays, ADDED)
+                and not (cluster.data / "nodes" / old / str(first.number)).exists()
+            ),
+            seconds_max=MOVE_SECONDS,
+        )
         wait_until("every process to follow", lambda: disagreeing(cluster) == [])
         done = load.uploads
         wait_until("another upload", lambda: load.uploads > done)
+        receipt = client.put(jpeg(9), volume=first.number)
+        assert {copy.node for copy in receipt.copies} == {stays, ADDED}
+        for url in (photo.urls["o"], receipt.urls["o"]):
+            assert {fetch(cluster, edge, url)[0] for edge in EDGES} == {200}
+            assert read_from(cluster, ADDED, url) == 200
+            assert read_from(cluster, old, url) == 503
     assert load.refused == []
     assert cluster.running() == before
-    volume = min(n for n, v in cluster.config.volumes.items() if list(v.mirrors) == [second, added])
-    with cluster.client() as client:
-        receipt = client.put(jpeg(9), volume=volume)
-        assert {copy.node for copy in receipt.copies} == {second, added}
-        assert {fetch(cluster, edge, receipt.urls["o"])[0] for edge in EDGES} == {200}

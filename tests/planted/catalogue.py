@@ -6,6 +6,7 @@ from tests.planted.disk_bugs import BUGS_OF_DISKS
 from tests.planted.edge_bugs import BUGS_OF_EDGES
 from tests.planted.hardening_bugs import BUGS_OF_HARDENING
 from tests.planted.move_bugs import BUGS_OF_MOVES
+from tests.planted.moved_volume_bugs import BUGS_OF_MOVED_VOLUMES
 from tests.planted.node_bugs import BUGS_OF_NODES
 from tests.planted.permission_bugs import BUGS_OF_PERMISSIONS
 from tests.planted.repair_bugs import BUGS_OF_REPAIRS
@@ -28,4 +29,5 @@ BUGS = (
     *BUGS_OF_HARDENING,
     *BUGS_OF_AUDIT,
     *BUGS_OF_MOVES,
+    *BUGS_OF_MOVED_VOLUMES,
 )

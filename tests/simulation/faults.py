@@ -28,6 +28,7 @@ class Faults:
         self._random: Random = world.random
         self._spares = SpareCopies(world)
         self.fired: list[str] = []
+        self._changed_disks = 0
         self._invented: list[tuple[SimulatedNode, str]] = []
 
     async def run(self, *, until_seconds: float) -> None:
@@ -260,7 +261,7 @@ class Faults:
     async def disk_is_replaced(self) -> None:
         """Replace the disk of a node by an empty one."""
         node = self._any_node()
-        if self._spares.may_lose(node):
+        if self._may_lose_vote() and self._spares.may_lose(node):
             self._change_disk(node, "emptied disk")
             node.disk.load(empty_root())
             await self._back_after_a_while(node)
@@ -272,7 +273,7 @@ class Faults:
         await self._lasts()
         then = type(node.disk)(lambda: 0.0, node.disk._shards)
         then.load(backup)
-        if self._spares.may_lose(node, but=then.contents()):
+        if self._may_lose_vote() and self._spares.may_lose(node, but=then.contents()):
             self._change_disk(node, "old backup")
             node.disk.load(backup)
             await self._back_after_a_while(node)
@@ -295,7 +296,12 @@ class Faults:
         await self._lasts()
         edge.is_up = True
 
+    def _may_lose_vote(self) -> bool:
+        """Return True unless a majority of nodes could forget what they voted for."""
+        return not (self._world.moves_volumes and self._changed_disks)
+
     def _change_disk(self, node: SimulatedNode, what: str) -> None:
+        self._changed_disks += 1
         node.damaged_at = self._world.ledger.now()
         node.kill()
         node.is_dark = True

@@ -198,6 +198,15 @@ class NodeLink:
         """Make the node vote for a map, or follow a map in force."""
         await self._request(lambda: self._node.maps.keep(kind, version, signed))
 
+    async def drop_volume(self, volume: VolumeId, *, digest: str, map_version: int) -> None:
+        """Make the node drop a volume that its map gives to other nodes."""
+
+        def drop() -> None:
+            self._node.maps.refuse_other_map(map_version)
+            self._node.store.drop_volume(volume, digest)
+
+        await self._request(drop)
+
     async def read_map(self, kind: MapKind, version: int) -> bytes:
         """Return a signed map that the node keeps."""
         return await self._request(lambda: self._node.maps.read(kind, version))

@@ -35,6 +35,7 @@ from storagemaster.photos.photos import Photos
 from storagemaster.repair.fence_lifting import PASS_SECONDS as FENCE_PASS_SECONDS
 from storagemaster.repair.fence_lifting import FenceLifter
 from storagemaster.repair.hinted_handoff import HintedHandoff
+from storagemaster.repair.moves import Moves
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.settlement import Settlements
 from storagemaster.resumable.completion import Completion
@@ -57,6 +58,7 @@ HINTS_SECONDS = 1.0
 RECONCILE_SECONDS = 0.6
 SWEEP_SECONDS = 2.0
 MAP_PASS_SECONDS = 0.5
+MOVES_PASS_SECONDS = 0.5
 
 
 def _ignore(_: Cluster) -> None:
@@ -99,7 +101,7 @@ class SimulatedMaster(Machine):
         cluster, nodes = self._saved_cluster(), self._nodes
         secret = self._keys.idempotency_secret
         fleet = Fleet(nodes)
-        mirrors = Mirrors(cluster, nodes, fleet, self.colo, self._share())
+        self.mirrors = mirrors = Mirrors(cluster, nodes, fleet, self.colo, self._share())
         mirroring = Mirroring(mirrors)
         urls = PhotoUrls(cluster, ReadSigner(self._keys))
         purging = self._start_purging()
@@ -174,7 +176,11 @@ class SimulatedMaster(Machine):
         following = MapFollowing(mirrors, self._keys, _ignore, _ignore)
         following.save = self._save_map
         self.proposing = MapProposing(mirrors, following, self._keys)
+        clock = asyncio.get_running_loop().time
+        comparison = self.reconcile.comparison
+        moves = Moves(mirrors, comparison, following, self.proposing, clock=clock)
         self._repeat(following.follow, MAP_PASS_SECONDS)
+        self._repeat(moves.advance_all, MOVES_PASS_SECONDS)
 
     def _save_map(self, signed: str) -> None:
         self._saved_map = signed

@@ -18,6 +18,7 @@ from storagenode.upkeep.scrub import Scrub
 from tests.simulation.clients import Clients
 from tests.simulation.faults import Faults
 from tests.simulation.final_state import find_violations
+from tests.simulation.map_client import MapClient, find_unfinished_moves, watch_copies
 from tests.simulation.resumable_client import ResumableClient
 from tests.simulation.simulated_disk import PowerLost
 from tests.simulation.simulated_node import SimulatedNode
@@ -78,6 +79,9 @@ class _History:
         busy = [loop.create_task(_run_client(clients, random)) for _ in range(2)]
         if self._seed % RESUMING_SEEDS == 0:
             busy.append(loop.create_task(_run_resuming(ResumableClient(clients, random), random)))
+        if world.moves_volumes:
+            busy.append(loop.create_task(_run_moves(MapClient(clients, random), random)))
+            background.append(loop.create_task(watch_copies(world)))
         await faults.run(until_seconds=FAULT_SECONDS)
         faults.heal()
         world.ledger.log("all faults ended")
@@ -121,13 +125,21 @@ async def _run_resuming(client: ResumableClient, random: Random) -> None:
         await asyncio.sleep(random.random() * 0.5)
 
 
+async def _run_moves(client: MapClient, random: Random) -> None:
+    """Begin and cancel moves until the faults end."""
+    loop = asyncio.get_running_loop()
+    while loop.time() < FAULT_SECONDS:
+        await asyncio.sleep(random.random() * 1.5)
+        await client.change()
+
+
 async def _wait_until_converged(world: World, *, until: float) -> list[str]:
     """Scrub and poll until no rule is violated; return the last violations at the time limit."""
     loop = asyncio.get_running_loop()
     while True:
         for node in world.nodes.values():
             await _scrub(node)
-        wrong = find_violations(world)
+        wrong = [*find_violations(world), *find_unfinished_moves(world)]
         if not wrong or loop.time() >= until:
             return wrong
         await asyncio.sleep(POLL_SECONDS)

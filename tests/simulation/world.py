@@ -14,13 +14,14 @@ from tests.simulation.simulated_master import SimulatedMaster
 from tests.simulation.simulated_node import SimulatedNode
 from tests.simulation.sparse_shards import SparseShards
 from volumes.address import Address
-from volumes.cluster import Cluster, Colo, Edge, Node, NodeId, Volume
+from volumes.cluster import Cluster, Colo, Edge, Master, Node, NodeId, Volume
 from volumes.photo_path import VolumeId
 from volumes.sizes import Size
 
 START_SECONDS = 1_700_000_000.0
 KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIGNING),))
 TWO_COLOS = {"east-1": "east", "east-2": "east", "west-1": "west", "west-2": "west"}
+MASTERS = {"m1": "east", "m2": "west"}
 THREE_COLOS = {"east-1": "east", "west-1": "west", "north-1": "north"}
 SIZES = (Size("m", 240), Size("h", 1600))
 
@@ -34,12 +35,13 @@ class World:
         self.ledger = Ledger(loop.time)
         self.network = Network(random, self.ledger.add_violation)
         self.skew_seconds: dict[str, float] = {}
-        self.cluster = _cluster(random)
+        config = _cluster(random)
+        self.moves_volumes = len(config.nodes) == len(TWO_COLOS) and random.random() < 0.3
         self.queue = ForgetfulQueue(random)
-        self.edges = {id_: CachingEdge(id_) for id_ in self.cluster.edges}
+        self.edges = {id_: CachingEdge(id_) for id_ in config.edges}
         self.nodes = {
             id_: SimulatedNode(
-                self.cluster,
+                config,
                 node,
                 KEYS,
                 SimulatedDisk(self.clock_of(id_), shards),
@@ -47,14 +49,14 @@ class World:
                 now_seconds=self.clock_of(id_),
                 client_of=self._client_of,
             )
-            for id_, node in self.cluster.nodes.items()
+            for id_, node in config.nodes.items()
         }
         masters: dict[str, SimulatedMaster] = {}
-        for name, colo in (("m1", "east"), ("m2", "west")):
+        for name, colo in MASTERS.items():
             masters[name] = SimulatedMaster(
                 name,
                 colo,
-                self.cluster,
+                config,
                 KEYS,
                 random,
                 now_seconds=self.clock_of(name),
@@ -69,6 +71,12 @@ class World:
             node.start()
         for master in self.masters:
             master.start()
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster by the newest map that any node follows."""
+        maps = [node.maps.cluster for node in self.nodes.values()]
+        return max(maps, key=lambda cluster: cluster.map_version)
 
     def clock_of(self, name: str) -> Callable[[], float]:
         """Return the clock of a machine, which may be skewed."""
@@ -109,7 +117,7 @@ def _cluster(random: Random) -> Cluster:
             colo=Colo(colo),
             read=Address(id_, 80),
             write=Address(id_, 81),
-            store="",
+            store=f"/{id_}",
         )
         for id_, colo in colo_of.items()
     }
@@ -126,7 +134,10 @@ def _cluster(random: Random) -> Cluster:
             )
             for number, ids in mirrors.items()
         },
-        masters={},
+        masters={
+            name: Master(id=name, colo=Colo(colo), address=Address(name, 80))
+            for name, colo in MASTERS.items()
+        },
         edges={
             "edge-1": Edge(
                 id="edge-1",

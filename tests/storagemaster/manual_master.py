@@ -24,6 +24,7 @@ from storagemaster.maps.following import MapFollowing
 from storagemaster.mirrors.fleet import Fleet
 from storagemaster.repair.fence_lifting import FenceLifter
 from storagemaster.repair.hinted_handoff import HintedHandoff
+from storagemaster.repair.moves import Moves
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.wire import SIGNATURE_HEADER, SIGNED_DIGEST_HEADER
 from volumes.cluster import Cluster, Master
@@ -94,6 +95,7 @@ class ManualMaster:
         self.status_feed: StatusFeed = passes.owner(StatusFeed)
         self.audit: AuditLog = passes.owner(AuditLog)
         self.maps: MapFollowing = passes.owner(MapFollowing)
+        self.moves: Moves = passes.owner(Moves)
         self.worker = MasterClient([master], session, InternalSigner(keys))
         self._master = master
         self.url = f"http://{master.address}"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from storagenode.protocol.batch_wire import InMemoryFile
 from storagenode.protocol.errors import BadRequest, Gone, InvalidSignature, NotAMirror, NotFound
 from storagenode.protocol.files import VolumeSummary, names_digest
 from storagenode.protocol.layout import Place
@@ -41,6 +42,24 @@ class KeepingContract:
             digest_of(bytes_of(size, size=11)) for size in "amz"
         ]
         assert trial.store.list_shard(VOLUME, "00") == ()
+
+    def test_a_volume_that_the_map_gives_to_other_nodes_takes_tombstones_only(self, trial):
+        """New files would be overlooked there. It takes them again if the map gives it back."""
+        put(trial.store, variant_of(OF), bytes_of("photo"))
+        trial.store.take_only([OTHER_VOLUME])
+        late = variant_of(version_of(9))
+        with pytest.raises(NotAMirror):
+            put(trial.store, late, bytes_of("late"))
+        with pytest.raises(NotAMirror):
+            trial.store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
+        file = InMemoryFile(late, bytes_of("late"), digest_of(bytes_of("late")), MTIME)
+        (outcome,) = trial.store.publish_many([file])
+        assert isinstance(outcome, NotAMirror)
+        assert trial.read(variant_of(OF).path) == bytes_of("photo")
+        write_tombstone(trial.store, Place(VersionTombstone(OF)))
+        assert f"{OF.photo}_{OF.version}.gone" in names_of(trial.store)
+        trial.store.take_only([VOLUME])
+        put(trial.store, late, bytes_of("late"))
 
     def test_a_listing_of_a_photo_has_nothing_else(self, trial):
         """All its versions and tombstones, and no neighbor in the shard."""

@@ -1,9 +1,11 @@
 """Votes for the next volume map: each node keeps one, and more than half of them decide.
 
 The voters are the nodes with a disk of the version before it. A node votes once for each version,
-so two maps of one version never both have more than half of the votes.
+so two maps of one version never both have more than half of the votes. If all have voted and no map
+has, the one with the most votes is elected: no vote changes, so that all who count agree.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,15 +28,20 @@ class Election:
     """The state of the votes for one version."""
 
     elected: MapId | None
-    """The map that more than half of the voters keep."""
+    """The map that more than half of the voters keep, or the most of all of them."""
     votes: Mapping[MapId, tuple[NodeId, ...]]
     without: tuple[NodeId, ...]
     """Voters that keep no map of the version, or did not respond."""
     needed: int
 
     @property
+    def leading(self) -> MapId | None:
+        """The map with the most votes, or None without any."""
+        return max(self.votes, key=lambda id_: (len(self.votes[id_]), id_.digest), default=None)
+
+    @property
     def is_stuck(self) -> bool:
-        """True if no map can be elected, whatever the other voters keep."""
+        """True if no map can have more than half of the votes, so that every voter must vote."""
         most = max(map(len, self.votes.values()), default=0)
         return self.elected is None and most + len(self.without) < self.needed
 
@@ -58,8 +65,10 @@ def election(
         else:
             votes[vote] = (*votes.get(vote, ()), node)
     needed = len(entitled) // 2 + 1
-    elected = next((id_ for id_, nodes_for in votes.items() if len(nodes_for) >= needed), None)
-    return Election(elected=elected, votes=votes, without=tuple(without), needed=needed)
+    found = Election(elected=None, votes=votes, without=tuple(without), needed=needed)
+    leading = found.leading
+    is_elected = leading is not None and (len(votes[leading]) >= needed or not without)
+    return dataclasses.replace(found, elected=leading) if is_elected else found
 
 
 def newest_in_force(reports: Mapping[NodeId, MapReport], *, than: MapId) -> MapId | None:

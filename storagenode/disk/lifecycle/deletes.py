@@ -9,13 +9,14 @@ from runtime.crashpoint import crashpoint
 from storagenode.disk.directories import DurableDirectories
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.health import DiskHealth
+from storagenode.disk.lifecycle.dropping import move_volume_to_trash
 from storagenode.disk.lifecycle.tiering import check_same_copy
 from storagenode.disk.publishing import Publisher
 from storagenode.disk.reading import recorded_digest
 from storagenode.disk.walking import names_in
 from storagenode.protocol.errors import NodeError
 from storagenode.protocol.layout import Place, covered_by, directory_of, trash_path
-from volumes.photo_path import PhotoTombstone, VersionTombstone, render_path
+from volumes.photo_path import PhotoTombstone, VersionTombstone, VolumeId, render_path
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,10 @@ class Deletes:
                 check_same_copy(place, recorded_digest(self._file_system, place.path), digest)
                 self._move(place.path, trash_path(self._today(), place.path))
                 self._file_system.fsync_directory(directory_of(place.path))
+
+    def drop_volume(self, volume: VolumeId) -> None:
+        """Move all files of a volume to the trash, and remove its marker."""
+        move_volume_to_trash(self._file_system, self._directories, volume, day=self._today())
 
     def finish(self) -> None:
         """Retry the moves that failed."""

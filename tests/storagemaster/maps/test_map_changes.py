@@ -37,10 +37,10 @@ def _cluster(runner, cluster_with):
                 shutil.rmtree(cluster.root(node) / str(number), ignore_errors=True)
 
 
-def edited(master, *, number=1, mirrors=ALL):
-    """Return the text of the master's map with other mirrors for a volume."""
+def edited(master, *, number=1, **changes):
+    """Return the text of the master's map with changes of a volume, such as other mirrors."""
     volumes = dict(master.maps.in_force.tables.volumes)
-    volumes[number] = dataclasses.replace(volumes[number], mirrors=mirrors)
+    volumes[number] = dataclasses.replace(volumes[number], **(changes or {"mirrors": ALL}))
     tables = dataclasses.replace(master.maps.in_force.tables, volumes=volumes)
     return render_map(dataclasses.replace(master.maps.in_force, tables=tables))
 
@@ -128,6 +128,24 @@ async def test_too_few_nodes_put_no_map_in_force(cluster):
         await follow(other)
     assert await versions(cluster) == dict.fromkeys(NODES, 2)
     assert other.maps.in_force.version == 2
+
+
+async def test_of_two_maps_with_half_of_the_votes_each_one_is_in_force(cluster):
+    """Each half of the nodes was cut off when its operator applied a map."""
+    other = await cluster.another_master()
+    first, second = edited(cluster.master), edited(other, mirrors=(*MIRRORS[1], "east-2"))
+    for master, text, absent in (
+        (cluster.master, first, ("west-1", "west-2")),
+        (other, second, ("east-1", "east-2")),
+    ):
+        await cluster.stop(*absent)
+        await master.fleet.poll()
+        assert (await change(master, text)).status == 503
+        await cluster.start(*absent)
+    for _ in range(2):
+        await follow(cluster.master, other)
+    assert other.maps.in_force.id == cluster.master.maps.in_force.id
+    assert await versions(cluster) == dict.fromkeys(NODES, 2)
 
 
 async def test_of_two_maps_at_once_one_is_refused(cluster):

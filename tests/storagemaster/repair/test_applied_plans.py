@@ -26,6 +26,7 @@ from storagenode.protocol.errors import (
     Unreachable,
 )
 from storagenode.protocol.layout import Place
+from volumes.cluster import Volume
 from volumes.photo_path import Info, PhotoVersion, Variant, VersionTombstone
 
 OF = [PhotoVersion(1, f"01jd3x8m2c9{number:03d}k7", "3fz8qd") for number in range(9)]
@@ -94,7 +95,7 @@ class Cluster:
     def __init__(self):
         self.done, self.pulls, self.queried, self.down, self.polls = [], [], [], set(), 0
         self.nodes = {name: Node(name, self) for name in ("east", "west", "north")}
-        volume = SimpleNamespace(mirrors=("east", "west"))
+        volume = Volume(number=1, mirrors=("east", "west"))
         self.volumes = {1: volume, 2: volume}
         self.limits = SimpleNamespace(repair_bytes_per_second=10**12)
         mirrors = SimpleNamespace(

@@ -12,6 +12,7 @@ from storagemaster.repair.fence_lifting import (
 from storagenode.protocol.errors import NodeError, UnprovenTombstone, Unreachable
 from storagenode.protocol.layout import HintFile, Place
 from storagenode.protocol.wire import HINTS_PER_LIST_MAX
+from volumes.cluster import Volume
 from volumes.photo_path import Info, PhotoTombstone, PhotoVersion, VersionTombstone
 
 ONE = PhotoTombstone(1, "01jd3x8m2c9qp4k7")
@@ -73,7 +74,7 @@ class Cluster:
     def __init__(self):
         self.nodes = {name: Node(name) for name in ("east", "west", "north")}
         self.nodes["north"].status.volumes = ()
-        volume = SimpleNamespace(mirrors=("east", "west"), since=2)
+        volume = Volume(number=1, mirrors=("east", "west"), since=2)
         self.volumes = {1: volume, 2: volume}
         self.down = set()
         self.unproven = set()

@@ -26,6 +26,7 @@ from storagenode.protocol.errors import (
 from storagenode.protocol.files import ListedFile
 from storagenode.protocol.layout import HintFile, Place
 from storagenode.protocol.wire import parse_bundle
+from volumes.cluster import Volume
 from volumes.photo_path import Info, PhotoVersion, Variant, VersionTombstone, render_path
 from volumes.sizes import DEFAULT_SIZES
 
@@ -100,7 +101,8 @@ class Cluster:
         self.steps, self.pulls, self.bundles, self.down = [], [], [], set()
         self.nodes = {name: Node(name, self) for name in ("east", "west", "north", "south")}
         self.edges, self.sizes = {"e1": None, "e2": None}, DEFAULT_SIZES
-        self.volumes = {1: SimpleNamespace(mirrors=("east", "west"))}
+        self.gone_nodes = ()
+        self.volumes = {1: Volume(number=1, mirrors=("east", "west"))}
         self.unpurged, self.cold_tier, self.seconds = set(), None, 0.0
         mirrors = SimpleNamespace(cluster=self, nodes=self.nodes, fleet=self)
         self.handoff = HintedHandoff(mirrors, self, self, clock=lambda: self.seconds)
@@ -316,7 +318,7 @@ async def test_an_original_that_the_mirror_had_gives_its_second_to_the_others(
     cluster, file, existed
 ):
     """Another attempt of the upload stored it there, and a later second elsewhere."""
-    cluster.volumes = {1: SimpleNamespace(mirrors=("west", "east", "south"))}
+    cluster.volumes = {1: Volume(number=1, mirrors=("west", "east", "south"))}
     cluster.hold("north", "west", file)
     cluster.nodes["west"].existed = existed
     pulled = await cluster.deliver("pull")

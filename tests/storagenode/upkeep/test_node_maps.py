@@ -6,7 +6,7 @@ import random
 import pytest
 
 from permission_urls import generate_keys, sign_map
-from storagenode.protocol.errors import BadRequest, Conflict, NotFound
+from storagenode.protocol.errors import BadRequest, Conflict, NotFound, OldMap
 from storagenode.protocol.maps import MapKind
 from storagenode.upkeep.fence import Fence
 from storagenode.upkeep.node_maps import NodeMaps, follow_map
@@ -50,6 +50,10 @@ class Disk:
     def create_volumes(self, volumes):
         """Hold volumes from now on."""
         self.volumes.update(volumes)
+
+    def take_only(self, volumes):
+        """Take new files of these volumes only."""
+        self.taking = set(volumes)
 
 
 @pytest.fixture(name="disk")
@@ -151,6 +155,49 @@ def test_a_new_volume_is_fenced_and_a_lost_one_is_not_served(disk):
     kept = set(CLUSTER.volumes_on(NODE)) - {TAKEN}
     assert kept
     assert not any(fence.is_fenced(volume) for volume in (*kept, GIVEN))
+
+
+def test_a_joining_node_takes_files_and_serves_none(disk):
+    """It is fenced as soon as it is a mirror, because it has missed deletes until then."""
+    fence = Fence((), falls_after_seconds=10, clock=FakeClock(100.0))
+    maps = started(disk)
+    follow_map(disk, fence, maps)
+    for volume in fence.fenced_volumes:
+        fence.lift(volume, serial=fence.serial)
+    joined = dataclasses.replace(FIRST.tables.volumes[GIVEN], joining=(NODE,))
+    volumes = {**FIRST.tables.volumes, GIVEN: joined}
+    second = next_map(FIRST, dataclasses.replace(FIRST.tables, volumes=volumes), why="")
+    maps.keep(IN_FORCE, 2, signed(second))
+    assert GIVEN in disk.volumes & disk.taking
+    assert fence.is_fenced(GIVEN)
+    assert not fence.lift(GIVEN, serial=fence.serial)
+    fence.fall()
+    assert fence.is_fenced(GIVEN)
+    mirror = dataclasses.replace(joined, mirrors=joined.homes, joining=())
+    volumes = {**volumes, GIVEN: mirror}
+    third = next_map(second, dataclasses.replace(second.tables, volumes=volumes), why="")
+    maps.keep(IN_FORCE, 3, signed(third))
+    assert GIVEN in fence.fenced_volumes
+
+
+def test_a_lost_volume_takes_no_new_files(disk):
+    """It keeps what it has, until that is on all mirrors."""
+    maps = started(disk)
+    follow_map(disk, Fence((), falls_after_seconds=10), maps)
+    assert TAKEN in disk.taking
+    maps.keep(IN_FORCE, 2, signed(SECOND))
+    assert TAKEN in disk.volumes
+    assert TAKEN not in disk.taking
+
+
+def test_a_request_by_another_map_is_refused(disk):
+    """A sender with an older map, or a node with one, can be wrong about what is left over."""
+    maps = started(disk)
+    maps.keep(IN_FORCE, 2, signed(SECOND))
+    maps.refuse_other_map(2)
+    for version in (None, 1, 3):
+        with pytest.raises(OldMap):
+            maps.refuse_other_map(version)
 
 
 def test_a_restarted_node_creates_no_volume_that_it_has_lost(disk):

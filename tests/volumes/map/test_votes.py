@@ -9,7 +9,7 @@ from volumes.map.volume_map import MapId
 from volumes.map.votes import MapReport, election, lagging, newest_in_force, voters
 
 NODES = golden_cluster().nodes
-A, B = MapId(version=2, digest="a"), MapId(version=2, digest="b")
+A, B, C = (MapId(version=2, digest=digest) for digest in "abc")
 NEWER, OLDER = MapId(version=3, digest="c"), MapId(version=1, digest="d")
 
 
@@ -34,13 +34,15 @@ def reports_of(*votes):
         ((A, B, None), None),
         ((A, A, None, None), None),
         ((A, A, A, B), A),
-        ((A, A, B, B), None),
+        ((A, A, B, B), B),
+        ((A, B, C, A, B), B),
+        ((A, A, B, B, C, None), None),
         ((NEWER, NEWER, NEWER, A), None),
         ((OLDER, OLDER, OLDER, A), None),
     ],
 )
 def test_more_than_half_of_the_voters_elect(votes, elected):
-    """Half is not enough, and votes for other versions do not count."""
+    """Half is not enough unless all have voted, and votes for other versions do not count."""
     assert election(2, nodes_with_disks(len(votes)), reports_of(*votes)).elected == elected
 
 
@@ -67,8 +69,9 @@ def test_two_maps_of_a_version_are_never_both_elected(count):
 
 
 def test_votes_that_no_other_vote_can_decide_are_stuck():
-    """Two operators proposed a map at once, and each has half."""
-    assert election(2, nodes_with_disks(4), reports_of(A, A, B, B)).is_stuck
+    """Then every voter has to vote, and the map with the most votes is elected."""
+    assert election(2, nodes_with_disks(4), reports_of(A, B, C, None)).is_stuck
+    assert not election(2, nodes_with_disks(4), reports_of(A, A, B, B)).is_stuck
     assert not election(2, nodes_with_disks(4), reports_of(A, B, None, None)).is_stuck
     assert not election(2, nodes_with_disks(1), reports_of(A)).is_stuck
 

@@ -1,0 +1,47 @@
+"""Proof that a mirror has all files of another node: names, and the bytes of originals."""
+
+import pytest
+
+from storagemaster.repair.copies_proof import has_all
+from storagenode.protocol.files import ListedFile
+
+PHOTO = "01jd3x8m2c9qp4k7_3fz8qd"
+ORIGINAL = ListedFile(f"{PHOTO}_o.jpg", 10, "a" * 64)
+SIZE = ListedFile(f"{PHOTO}_m.jpg", 3, "b" * 64)
+INFO = ListedFile(f"{PHOTO}.json", 2, "c" * 64)
+GONE = ListedFile(f"{PHOTO}.gone", 0, "a.proof")
+
+
+def with_digest(listed, digest):
+    """Return a file with another digest."""
+    return ListedFile(listed.name, listed.bytes, digest)
+
+
+@pytest.mark.parametrize(
+    ("files", "proves"),
+    [
+        ((ORIGINAL, SIZE, INFO, GONE), True),
+        ((ORIGINAL, SIZE, INFO), False),
+        ((ORIGINAL, INFO, GONE), False),
+        ((SIZE, INFO, GONE), False),
+        ((with_digest(ORIGINAL, "d" * 64), SIZE, INFO, GONE), False),
+        ((with_digest(ORIGINAL, ""), SIZE, INFO, GONE), False),
+        ((ORIGINAL, with_digest(SIZE, "d" * 64), with_digest(INFO, "d" * 64), GONE), True),
+        ((), False),
+    ],
+)
+def test_every_file_must_be_there_and_every_original_with_the_same_bytes(files, proves):
+    """Workers can make the same sizes with different bytes, and either are good."""
+    assert has_all(42, wanted=(ORIGINAL, SIZE, INFO, GONE), files=files) is proves
+
+
+def test_an_original_without_a_digest_proves_nothing():
+    """Not even beside another one: its bytes were never read."""
+    unverified = with_digest(ORIGINAL, "")
+    assert not has_all(42, wanted=(unverified,), files=(unverified,))
+
+
+def test_more_files_are_no_obstacle():
+    """A mirror takes uploads meanwhile."""
+    assert has_all(42, wanted=(ORIGINAL,), files=(ORIGINAL, SIZE, INFO))
+    assert has_all(42, wanted=(), files=())
