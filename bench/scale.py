@@ -44,6 +44,7 @@ def _costs_of_files(folder: Path, files: int) -> list[Cost]:
         ("summaries saved", lambda store: store.save_summaries()),
         ("shards compared again", _compare),
         ("volumes compared by one digest each", _summarize),
+        ("unchanged volumes compared, 1,000 times", _summarize_again),
         ("shards compared after a restart", lambda store: _compare(_restarted(store))),
         ("unfinished photos found after a restart", lambda store: _sweep(_restarted(store))),
         ("tombstones compared after a restart", _compare_tombstones),
@@ -89,6 +90,11 @@ def _compare(store: DiskStore) -> None:
 def _summarize(store: DiskStore) -> None:
     for volume in store.volumes:
         _until_listed(store.volume_summary, volume)
+
+
+def _summarize_again(store: DiskStore) -> None:
+    for _ in range(1_000):
+        _summarize(store)
 
 
 def _sweep(store: DiskStore) -> None:

@@ -7,6 +7,7 @@ from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import MIRRORS
 
 PATH = "1/k7/01jd3x8m2c9qp4k7_3fz8qd_o.jpg"
+OTHER_PATH = "1/m8/01jd3x8m2c9qp4m8_3fz8qd_o.jpg"
 DATA = picture()
 
 
@@ -80,3 +81,23 @@ async def test_the_status_has_the_photos_and_bytes_of_each_mirror(cluster):
     ]
     nodes = {node["id"]: (node["photos"], node["bytes"]) for node in document["nodes"]}
     assert nodes["east-1"] == nodes["west-1"] == (1, len(DATA))
+
+
+async def test_a_plan_without_repair_lists_only_the_shards_that_differ(cluster, monkeypatch):
+    """An operator can request it at any time, however large the volume is."""
+    cluster.write("east-1", OTHER_PATH, DATA)
+    cluster.write("west-1", OTHER_PATH, DATA)
+    cluster.path("west-1", PATH).unlink()
+    listed = []
+    for store in cluster.stores.values():
+        list_shard = store.list_shard
+        monkeypatch.setattr(
+            store,
+            "list_shard",
+            lambda volume, shard, list_shard=list_shard: (
+                listed.append(shard) or list_shard(volume, shard)
+            ),
+        )
+    found = (await cluster.master.request("GET", "/repairs/1")).document
+    assert [(step["node"], step["path"]) for step in found["steps"]] == [("west-1", PATH)]
+    assert set(listed) == {"k7"}
