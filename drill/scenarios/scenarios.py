@@ -8,8 +8,9 @@ from drill.scenarios.links import LINKS
 from drill.scenarios.processes import PROCESSES
 from drill.scenarios.scenario import Scenario
 from drill.scenarios.services_and_races import COLOS, RACES, SERVICES
+from drill.scenarios.trust import TRUST
 
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.name: scenario
-    for scenario in (*PROCESSES, *LINKS, *DISKS, *SERVICES, *BUCKETS, *RACES, *COLOS)
+    for scenario in (*PROCESSES, *LINKS, *DISKS, *SERVICES, *BUCKETS, *RACES, *COLOS, *TRUST)
 }
