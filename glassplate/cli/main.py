@@ -57,12 +57,15 @@ SECTIONS = (
                 "glassplate.cli.commands.repair:repair", "Make the mirrors of volumes equal."
             ),
             LazyCommand(
-                "glassplate.cli.commands.volume:volume", "Open, close, and offload volumes."
+                "glassplate.cli.commands.volume:volume", "Open, close, move, and offload volumes."
             ),
             LazyCommand(
                 "glassplate.cli.commands.restore:restore", "Refill a node after disk loss."
             ),
             LazyCommand("glassplate.cli.commands.map:map_", "Show and change the volume map."),
+            LazyCommand(
+                "glassplate.cli.commands.moves:moves", "Show volumes that move between nodes."
+            ),
             LazyCommand("glassplate.cli.commands.scrub:scrub", "Show scrub progress of all nodes."),
             LazyCommand("glassplate.cli.commands.audit:audit", "Show and verify the audit log."),
             LazyCommand("glassplate.cli.commands.find:find", "Find a photo on all nodes."),
@@ -99,9 +102,7 @@ SECTIONS = (
         "Local cluster",
         (
             LazyCommand("glassplate.cli.commands.up:up", "Run a local cluster until Ctrl-C."),
-            LazyCommand(
-                "glassplate.cli.commands.colo:colo", "Stop and start colos of a local cluster."
-            ),
+            LazyCommand("glassplate.cli.commands.colo:colo", "Stop, start, and drain colos."),
             LazyCommand(
                 "glassplate.cli.commands.drill:drill", "Inject faults into a test cluster."
             ),

@@ -57,7 +57,10 @@ def without_node(tables: MapTables, id_: NodeId) -> MapTables:
     known_node(tables, id_)
     held = [number for number, volume in tables.volumes.items() if id_ in volume.homes]
     if held:
-        raise RefusedEdit(f"node {id_} holds volumes {_numbers(held)}; change their mirrors first")
+        raise RefusedEdit(
+            f"node {id_} holds volumes {_numbers(held)}; drain it with `glassplate node drain "
+            f"{id_} --apply` or, if its disk is lost, use --dead"
+        )
     nodes = {each: node for each, node in tables.nodes.items() if each != id_}
     return dataclasses.replace(tables, nodes=nodes)
 

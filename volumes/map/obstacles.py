@@ -12,7 +12,7 @@ from volumes.volume_ranges import ranges_of, render_volume_ranges
 class Hindrance(Enum):
     """The kind of an obstacle. The value has the reason, and what to do."""
 
-    UNDER_WAY = "they move already; plan again when they have ended"
+    UNDER_WAY = "they move already; plan again when `glassplate moves` is empty"
     MIRROR_DOWN = "one of their mirrors is down; repair or replace it first"
     NOT_MEASURED = "their bytes are not known yet; wait until their mirrors have been compared"
     UNEQUAL = "their mirrors differ; wait until they are repaired"

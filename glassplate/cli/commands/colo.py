@@ -2,16 +2,23 @@
 
 import click
 
+from glassplate.cli.commands.node_changes import drained
+from glassplate.cli.connection import Connection
 from glassplate.cli.local_control import control_processes
+from glassplate.cli.map_changes import Edited, change_map, wait_option
+from glassplate.cli.options.volume_arguments import apply_option
 from glassplate.cli.views.output import json_option
+from volumes.config.map_tables import MapTables
+from volumes.map.edits import RefusedEdit
+from volumes.map.measurements import Measurements
 
 
 @click.group()
 def colo() -> None:
-    r"""Stop and start colos of a local cluster.
+    r"""Stop, start, and drain colos.
 
-    The cluster must be running with `glassplate up`. `glassplate node` stops and starts a single
-    node.
+    To stop and start one, the cluster must be running with `glassplate up`. `glassplate node`
+    stops and starts a single node.
 
     \b
     Examples:
@@ -47,6 +54,36 @@ def start(name: str, *, as_json: bool) -> None:
       glassplate colo start east
     """
     control_processes({"do": "start", "colo": name}, as_json=as_json)
+
+
+@colo.command()
+@click.argument("name", metavar="COLO")
+@apply_option
+@wait_option
+@json_option
+@click.pass_obj
+def drain(
+    connection: Connection, name: str, *, is_applied: bool, wait: bool, as_json: bool
+) -> None:
+    r"""Move all volumes of a colo to other colos, of any cluster.
+
+    Each volume stays in as many colos, so that a third colo must have the space.
+
+    \b
+    Examples:
+      glassplate colo drain west
+      glassplate colo drain west --apply --wait
+    """
+
+    def edit(tables: MapTables, measured: Measurements) -> Edited:
+        nodes = [node.id for node in tables.nodes.values() if node.colo == name]
+        if not nodes:
+            known = ", ".join(sorted({node.colo for node in tables.nodes.values()}))
+            raise RefusedEdit(f"unknown colo {name!r}; known colos: {known}")
+        return drained(tables, measured, nodes)
+
+    why = f"drain colo {name}"
+    change_map(connection, edit, why=why, is_applied=is_applied, wait=wait, as_json=as_json)
 
 
 @colo.command("list")

@@ -116,7 +116,8 @@ def plan(connection: Connection, file: Path | None, *, within: float, as_json: b
     r"""Show the moves that drains and a balance need.
 
     FILE is an edited copy of what `glassplate map show` prints; without it, the map in force
-    counts. Nothing is changed. The exit status is 1 if something stands against the plan.
+    counts. Nothing is changed. `volume balance` and `node drain` carry such plans out. The exit
+    status is 1 if something stands against the plan.
 
     \b
     Examples:

@@ -28,12 +28,14 @@ def node() -> None:
       glassplate node unfence east-1
       glassplate node stop east-1
       glassplate node start east-1
-      glassplate node weight east-1 0.5
+      glassplate node drain east-1
     """
 
 
 for _command in (
     node_changes.add,
+    node_changes.drain,
+    node_changes.replace,
     node_changes.remove,
     node_changes.weight,
 ):

@@ -22,17 +22,24 @@ from runtime.quantities import quantity
 
 @click.group()
 def volume() -> None:
-    r"""Open, close, and offload volumes.
+    r"""Open, close, move, and offload volumes.
 
     \b
     Examples:
       glassplate volume open 321-384 --apply
+      glassplate volume balance
       glassplate volume offload 42 --to cold-1
       glassplate volume recall 42 --apply
     """
 
 
-for _command in (volume_changes.open_, volume_changes.close):
+for _command in (
+    volume_changes.open_,
+    volume_changes.close,
+    volume_changes.move,
+    volume_changes.balance,
+    volume_changes.cancel,
+):
     volume.add_command(_command)
 
 
