@@ -1,6 +1,6 @@
 """Proof that nodes have all files that another node has, by the digests of names and bytes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from storagemaster.repair.volume_comparison import VolumeComparison
 from storagemaster.repair.volume_plan import SHARDS_AT_ONCE
@@ -8,6 +8,11 @@ from storagenode.protocol.files import ListedFile
 from volumes.cluster import NodeId
 from volumes.photo_path import VolumeId, parse_name
 from volumes.version_files import originals_in
+
+LACKING_MAX = 10_000
+"""Files that a node lacks at most, so that they are worth a list."""
+
+Lacking = set[tuple[NodeId, str]]
 
 
 async def have_all(
@@ -17,9 +22,20 @@ async def have_all(
 
     A node that does not respond proves nothing.
     """
+    return await find_lacking(comparison, volume, of=of, nodes=nodes) == set()
+
+
+async def find_lacking(
+    comparison: VolumeComparison, volume: VolumeId, *, of: NodeId, nodes: Sequence[NodeId]
+) -> Lacking | None:
+    """Return the names of files that a node lacks and another one has, by node.
+
+    Return None if there are too many, or a node does not respond.
+    """
+    lacking: Lacking = set()
     digests = await comparison.shard_digests(volume, [of, *nodes])
     if not digests.keys() >= {of, *nodes}:
-        return False
+        return None
     differing = [
         shard
         for shard, digest in sorted(digests[of].items())
@@ -29,18 +45,25 @@ async def have_all(
         shards = differing[at : at + SHARDS_AT_ONCE]
         listed = await comparison.list_shards(volume, shards, [of, *nodes])
         if not listed.keys() >= {of, *nodes}:
-            return False
-        if not all(
-            has_all(volume, wanted=listed[of][shard], files=listed[node][shard])
-            for node in nodes
-            for shard in shards
-        ):
-            return False
-    return True
+            return None
+        for node in nodes:
+            for shard in shards:
+                names = lacking_names(volume, wanted=listed[of][shard], files=listed[node][shard])
+                lacking.update((node, name) for name in names)
+        if len(lacking) > LACKING_MAX:
+            return None
+    return lacking
 
 
 def has_all(volume: VolumeId, *, wanted: Iterable[ListedFile], files: Iterable[ListedFile]) -> bool:
-    """Return True if every wanted file is among the files.
+    """Return True if every wanted file is among the files."""
+    return next(lacking_names(volume, wanted=wanted, files=files), None) is None
+
+
+def lacking_names(
+    volume: VolumeId, *, wanted: Iterable[ListedFile], files: Iterable[ListedFile]
+) -> Iterator[str]:
+    """Yield the names of the wanted files that are not among the files.
 
     An original counts only with the same digest. Two workers can make the same sizes with different
     bytes, and either are good.
@@ -48,8 +71,6 @@ def has_all(volume: VolumeId, *, wanted: Iterable[ListedFile], files: Iterable[L
     digests = {each.name: each.digest for each in files}
     for each in wanted:
         is_original = bool(list(originals_in([parse_name(volume, each.name)])))
-        if each.name not in digests:
-            return False
-        if is_original and not (each.digest and digests[each.name] == each.digest):
-            return False
-    return True
+        is_same = bool(each.digest) and digests.get(each.name) == each.digest
+        if each.name not in digests or (is_original and not is_same):
+            yield each.name

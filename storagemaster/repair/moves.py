@@ -18,7 +18,7 @@ from storagemaster.errors import MasterError
 from storagemaster.maps.following import MapFollowing
 from storagemaster.maps.proposing import MapProposing
 from storagemaster.mirrors.mirrors import Mirrors
-from storagemaster.repair.copies_proof import have_all
+from storagemaster.repair.copies_proof import Lacking, find_lacking, have_all
 from storagemaster.repair.volume_comparison import VolumeComparison
 from storagenode.protocol.errors import NodeError
 from volumes.cluster import NodeId, Volume
@@ -51,6 +51,8 @@ class Moves:
         self._proposing = proposing
         self._clock = clock
         self._due_at = 0.0
+        self._lacked: dict[VolumeId, Lacking] = {}
+        """The files that the joining nodes of each volume lacked in the last pass."""
         self._proven: dict[tuple[VolumeId, NodeId], str] = {}
         """The digest of each stray that the last pass found on all mirrors."""
 
@@ -90,8 +92,7 @@ class Moves:
             up = [node for node in volume.mirrors if self._mirrors.fleet.is_up(node)]
             if not up or not self._follow(volume, (*up, *joining)):
                 return None
-            proofs = [await self._have_all(number, node, joining) for node in up]
-            if not all(proofs):
+            if not await self._are_filled(number, up, joining):
                 return None
             return dataclasses.replace(volume, mirrors=volume.homes, joining=())
         staying = volume.mirrors_after
@@ -99,6 +100,26 @@ class Moves:
             return None
         proofs = [await self._have_all(number, node, staying) for node in leaving]
         return dataclasses.replace(volume, mirrors=staying, leaving=()) if all(proofs) else None
+
+    async def _are_filled(
+        self, number: VolumeId, mirrors: Sequence[NodeId], joining: Sequence[NodeId]
+    ) -> bool:
+        """Return True if the joining nodes have all files, or got all that they lacked before.
+
+        While photos are uploaded without a pause, they always lack some. Those reach the new mirror
+        as they would reach any other.
+        """
+        found = [
+            await find_lacking(self._comparison, number, of=node, nodes=joining) for node in mirrors
+        ]
+        lacked = self._lacked.pop(number, None)
+        if any(each is None for each in found):
+            return False
+        lacking = set().union(*(each for each in found if each is not None))
+        if not lacking or (lacked is not None and lacked.isdisjoint(lacking)):
+            return True
+        self._lacked[number] = lacking
+        return False
 
     async def _drop_strays(self) -> None:
         proven: dict[tuple[VolumeId, NodeId], str] = {}

@@ -117,6 +117,21 @@ async def test_a_joining_node_is_no_mirror_before_it_has_every_file(cluster):
     assert volume(cluster).joining == (NEW,)
 
 
+async def test_uploads_without_a_pause_hold_up_no_move(cluster):
+    """The joining node lacks the newest photo in every pass, and gets it when it is a mirror."""
+    await upload(cluster)
+    await begin(cluster)
+    for number in (2, 3):
+        await cluster.master.reconcile.reconcile(1)
+        latest = await upload(cluster, number)
+        await run_passes(cluster, repairs=False)
+        assert volume(cluster).joining == ((NEW,) if number == 2 else ())
+        assert NEW not in cluster.holders(latest)
+    assert volume(cluster).mirrors == (OLD, STAYS, NEW)
+    await cluster.master.reconcile.reconcile(1)
+    assert NEW in cluster.holders(latest)
+
+
 async def test_a_mirror_leaves_only_when_the_others_serve_all_of_its_files(cluster):
     """A file that only it has keeps it, and so does a mirror that is down."""
     await upload(cluster)
