@@ -16,7 +16,7 @@ from glassplate.cli.options.volume_arguments import NOT_APPLIED
 from glassplate.cli.views.map_tables import changed_lines
 from glassplate.cli.views.output import print_json, print_parts
 from glassplate.client import Client
-from glassplate.errors import ClusterError
+from glassplate.errors import Refused
 from runtime.quantities import quantity
 from volumes.cluster import NodeId, Volume
 from volumes.config.cluster_config import parse_cluster
@@ -133,9 +133,9 @@ async def carry_out(connection: Connection, client: Client, edit: Edit, *, why: 
     while True:
         try:
             document = await propose(connection, client, edit, why=why, is_applied=True)
-        except ClusterError as error:
+        except Refused as error:
             # A storagemaster advances a move at the same time.
-            if error.problem is None or error.problem.status != HTTPStatus.CONFLICT:
+            if error.problem is None or error.problem.status != HTTPStatus.PRECONDITION_FAILED:
                 raise
         else:
             left, moving = len(document["plan"]["moves"]), document["moving"]
