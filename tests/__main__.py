@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 HERE = Path(__file__).parent
-LEAST_URGENT = 19
+LATER = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ GROUPS = (
     Group(paths=("console", "journey", "probes", "proxy_config"), ports="18000-22999"),
     # The cluster of these tests is in their process.
     Group(paths=("storagemaster",), ports="14000-17999"),
-    # These tests only compute, and get the processor time that the others leave.
+    # These tests only compute. The tests that wait for servers go first.
     Group(
         paths=(
             "bench",
@@ -50,7 +50,7 @@ GROUPS = (
             "volumes",
         ),
         ports="30000-32767",
-        nice=LEAST_URGENT,
+        nice=LATER,
     ),
 )
 PORTS_OF_ALL_OTHERS = "10240-13999"

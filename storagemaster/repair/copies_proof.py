@@ -55,11 +55,6 @@ async def find_lacking(
     return lacking
 
 
-def has_all(volume: VolumeId, *, wanted: Iterable[ListedFile], files: Iterable[ListedFile]) -> bool:
-    """Return True if every wanted file is among the files."""
-    return next(lacking_names(volume, wanted=wanted, files=files), None) is None
-
-
 def lacking_names(
     volume: VolumeId, *, wanted: Iterable[ListedFile], files: Iterable[ListedFile]
 ) -> Iterator[str]:

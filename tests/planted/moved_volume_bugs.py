@@ -17,10 +17,10 @@ NODE_MAPS = Tests("tests/storagenode/upkeep/test_node_maps.py")
 def proves_by_names(patch):
     """Compare the names of files only."""
 
-    def has_all(_volume, *, wanted, files):
-        return {each.name for each in wanted} <= {each.name for each in files}
+    def lacking_names(_volume, *, wanted, files):
+        return sorted({each.name for each in wanted} - {each.name for each in files})
 
-    patch.setattr(copies_proof, "has_all", has_all)
+    patch.setattr(copies_proof, "lacking_names", lacking_names)
 
 
 def proves_without_the_absent(patch):

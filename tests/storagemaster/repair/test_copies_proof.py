@@ -2,7 +2,7 @@
 
 import pytest
 
-from storagemaster.repair.copies_proof import has_all
+from storagemaster.repair.copies_proof import lacking_names
 from storagenode.protocol.files import ListedFile
 
 PHOTO = "01jd3x8m2c9qp4k7_3fz8qd"
@@ -18,30 +18,32 @@ def with_digest(listed, digest):
 
 
 @pytest.mark.parametrize(
-    ("files", "proves"),
+    ("files", "lacking"),
     [
-        ((ORIGINAL, SIZE, INFO, GONE), True),
-        ((ORIGINAL, SIZE, INFO), False),
-        ((ORIGINAL, INFO, GONE), False),
-        ((SIZE, INFO, GONE), False),
-        ((with_digest(ORIGINAL, "d" * 64), SIZE, INFO, GONE), False),
-        ((with_digest(ORIGINAL, ""), SIZE, INFO, GONE), False),
-        ((ORIGINAL, with_digest(SIZE, "d" * 64), with_digest(INFO, "d" * 64), GONE), True),
-        ((), False),
+        ((ORIGINAL, SIZE, INFO, GONE), []),
+        ((ORIGINAL, SIZE, INFO), [GONE]),
+        ((ORIGINAL, INFO, GONE), [SIZE]),
+        ((SIZE, INFO, GONE), [ORIGINAL]),
+        ((with_digest(ORIGINAL, "d" * 64), SIZE, INFO, GONE), [ORIGINAL]),
+        ((with_digest(ORIGINAL, ""), SIZE, INFO, GONE), [ORIGINAL]),
+        ((ORIGINAL, with_digest(SIZE, "d" * 64), with_digest(INFO, "d" * 64), GONE), []),
+        ((), [ORIGINAL, SIZE, INFO, GONE]),
     ],
 )
-def test_every_file_must_be_there_and_every_original_with_the_same_bytes(files, proves):
+def test_every_file_must_be_there_and_every_original_with_the_same_bytes(files, lacking):
     """Workers can make the same sizes with different bytes, and either are good."""
-    assert has_all(42, wanted=(ORIGINAL, SIZE, INFO, GONE), files=files) is proves
+    found = lacking_names(42, wanted=(ORIGINAL, SIZE, INFO, GONE), files=files)
+    assert list(found) == [each.name for each in lacking]
 
 
 def test_an_original_without_a_digest_proves_nothing():
     """Not even beside another one: its bytes were never read."""
     unverified = with_digest(ORIGINAL, "")
-    assert not has_all(42, wanted=(unverified,), files=(unverified,))
+    found = lacking_names(42, wanted=(unverified,), files=(unverified,))
+    assert list(found) == [unverified.name]
 
 
 def test_more_files_are_no_obstacle():
     """A mirror takes uploads meanwhile."""
-    assert has_all(42, wanted=(ORIGINAL,), files=(ORIGINAL, SIZE, INFO))
-    assert has_all(42, wanted=(), files=())
+    assert list(lacking_names(42, wanted=(ORIGINAL,), files=(ORIGINAL, SIZE, INFO))) == []
+    assert list(lacking_names(42, wanted=(), files=())) == []

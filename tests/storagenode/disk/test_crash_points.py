@@ -1,13 +1,17 @@
 """A real node is killed at every named point of a write; a whole photo or none remains."""
 
 import ast
+import os
 import signal
+import subprocess
+import sys
 import tempfile
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from storagenode.disk.directories import VOLUMES_WITH_ALL_SHARDS_MAX
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.reading import opened
 from storagenode.disk.store import DiskStore
@@ -43,6 +47,7 @@ PUT_POINTS = (
 )
 BATCH_POINTS = tuple(point for point in PUT_POINTS if point != "after_mkdir")
 TOMBSTONE_POINTS = ("tombstone_synced", "before_unlink", "after_unlink")
+DROP_POINTS = ("shard_dropped", "shard_dropped:2")
 # Large enough for several writes, the first before the last chunk arrives.
 DATA = bytes_of("photo", size=2_500_000)
 BEFORE = variant_of(version_of(900))
@@ -117,7 +122,7 @@ def test_every_crash_point_is_tried_here():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "crashpoint":
                 named.add(node.args[0].value)
-    assert named == {*PUT_POINTS, *TOMBSTONE_POINTS}
+    assert named == {*PUT_POINTS, *TOMBSTONE_POINTS, DROP_POINTS[0]}
 
 
 @pytest.mark.parametrize(("number", "point"), list(enumerate((*PUT_POINTS, "mid_write:2"))))
@@ -184,3 +189,51 @@ def test_a_delete_that_dies_is_finished_by_a_retry(site, crash_log, restarted, n
     assert sum(path.startswith(".trash/") for path in store.find(photo_version.photo)) == len(
         places
     )
+
+
+DROP = """
+import sys
+from tests.storagenode.disk.test_crash_points import drop, store_at
+drop(store_at(sys.argv[1]))
+"""
+
+
+def store_at(root):
+    """Open the store of a root."""
+    return DiskStore(DiskFileSystem(Path(root)), PROOFS)
+
+
+def drop(store):
+    """Drop the volume, which the map gives to other nodes."""
+    store.take_only([])
+    store.drop_volume(VOLUME, store.volume_summary(VOLUME).digest)
+
+
+@pytest.mark.parametrize("point", DROP_POINTS)
+def test_a_volume_whose_drop_dies_is_dropped_again(tmp_path, crash_log, point):
+    """Each file is in place or in the trash, and the marker goes last."""
+    root = Path(make_site(tmp_path).node("east-1").store)
+    store = store_at(root)
+    # With so many volumes, each has the directories of its files only.
+    store.create_volumes([VOLUME, *range(1000, 1000 + VOLUMES_WITH_ALL_SHARDS_MAX)])
+    places = [variant_of(version_of(number)) for number in range(4)]
+    for place in places:
+        put(store, place, DATA)
+    store.file_system.close_root()
+    environment = {"GLASSPLATE_CRASH_AT": point, "GLASSPLATE_CRASH_LOG": str(crash_log)}
+    dropping = subprocess.run(
+        [sys.executable, "-c", DROP, root], env=os.environ | environment, check=False
+    )
+    assert dropping.returncode == -signal.SIGKILL
+
+    def trashed():
+        return [path for path in root.glob(".trash/*/**/*.jpg") if path.read_bytes() == DATA]
+
+    store = store_at(root)
+    in_place = [place for place in places if read(store, place) == DATA]
+    assert VOLUME in store.volumes
+    assert 0 < len(trashed()) == len(places) - len(in_place)
+    drop(store)
+    store.file_system.close_root()
+    assert VOLUME not in store.volumes
+    assert len(trashed()) == len(places)
