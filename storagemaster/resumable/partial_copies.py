@@ -172,11 +172,20 @@ class PartialCopies:
         if self._removal is None or self._removal.done():
             self._removal = asyncio.create_task(self._remove_ended())
 
+    async def close(self) -> None:
+        """Remove the uploads that have ended, without waiting for others."""
+        if self._removal is not None:
+            self._removal.cancel()
+            await asyncio.wait([self._removal])
+        if self._ended:
+            await self.remove(*self._ended)
+
     async def _remove_ended(self) -> None:
         while self._ended:
             await asyncio.sleep(REMOVAL_SECONDS)
-            ended, self._ended = self._ended[:REMOVALS_MAX], self._ended[REMOVALS_MAX:]
+            ended = self._ended[:REMOVALS_MAX]
             await self.remove(*ended)
+            del self._ended[: len(ended)]
 
     def _record_failure(self, id_: NodeId, error: Exception) -> None:
         if isinstance(error, Unreachable | StalledError):

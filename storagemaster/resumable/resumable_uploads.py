@@ -230,8 +230,8 @@ class ResumableUploads:
             return await self._commit(upload, check, urls)
         except (Unavailable, UnknownUpload):
             # The other request removes the bytes while this one reads them.
-            volume, photo = upload.photo_version.volume, upload.photo_version.photo
-            if not await self._has_photo_of(upload, await self._photos.files_of(volume, photo)):
+            files = await self._files_unless_deleted(upload)
+            if not await self._has_photo_of(upload, files):
                 raise
             return None
 
@@ -286,13 +286,22 @@ class ResumableUploads:
             PhotoGone: The photo was deleted.
             Unavailable: Not every mirror responded.
         """
+        if not await self._has_photo_of(upload, await self._files_unless_deleted(upload)):
+            self._refuse_expired(upload)
+            raise UnknownUpload("the upload has ended, and its photo was not stored")
+
+    async def _files_unless_deleted(self, upload: ResumableUpload) -> PhotoFiles:
+        """Return the files of an upload's photo.
+
+        Raises:
+            PhotoGone: It was deleted.
+            Unavailable: Not every mirror responded.
+        """
         volume, photo = upload.photo_version.volume, upload.photo_version.photo
         files = await self._photos.files_of(volume, photo)
         with contextlib.suppress(UnknownPhoto):
             files.original_of(upload.photo_version)
-        if not await self._has_photo_of(upload, files):
-            self._refuse_expired(upload)
-            raise UnknownUpload("the upload has ended, and its photo was not stored")
+        return files
 
     async def _has_photo_of(self, upload: ResumableUpload, files: PhotoFiles) -> bool:
         """Return True if the stored photo is the one of an upload.

@@ -40,10 +40,11 @@ class Mirrors:
         mirrors = Volume(number=1, mirrors=NODES)
         self.cluster = SimpleNamespace(volumes={1: mirrors})
         self.fleet = SimpleNamespace(cold_tier_of=lambda _: None)
+        self.strays = SimpleNamespace(now=dict)
 
     async def unequal_shards(self, volume, mirrors, cold_tier):
         """Return all shards in which mirrors differ."""
-        assert (volume, mirrors, cold_tier) == (1, NODES, None)
+        assert (volume, tuple(mirrors), cold_tier) == (1, NODES, None)
         unequal = {shard for shard, by_node in self.files.items() if len(set(by_node.values())) > 1}
         return unequal, list(NODES)
 
