@@ -66,7 +66,8 @@ def test_a_frozen_storagemaster_is_found(cluster):
 
 def test_a_queue_that_evicts_jobs_is_found(cluster):
     """Its policy is changed in the running server."""
-    with redis.Redis.from_url(cluster.config.queue_url) as queue:
+    password = Path(cluster.config.queue_password_file).read_text().strip()
+    with redis.Redis.from_url(cluster.config.queue_url, password=password) as queue:
         queue.config_set("maxmemory-policy", "allkeys-lru")
         try:
             assert found(cluster)["queue"] == ("fail", "its policy is allkeys-lru")
@@ -78,6 +79,7 @@ def config_elsewhere(cluster):
     """Return the config for another folder: with the same disks and certificates."""
     text = (cluster.data / "cluster.toml").read_text()
     text = text.replace("[tls]\n", f'[tls]\nfolder = "{cluster.data}/tls"\n')
+    text = text.replace('"queue-password"', f'"{cluster.data}/queue-password"')
     return text.replace('store = "nodes/', f'store = "{cluster.data}/nodes/')
 
 

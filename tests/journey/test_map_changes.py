@@ -21,6 +21,7 @@ from volumes.address import Address
 from volumes.cluster import Node
 from volumes.map.map_text import parse_tables, render_map
 from volumes.map.volume_map import map_of
+from volumes.volume_state import VolumeState
 
 ADDED = "east-3"
 
@@ -93,9 +94,11 @@ def test_a_running_cluster_gets_a_volume_and_a_node(own_cluster, jpeg, tmp_path)
     with contextlib.ExitStack() as stack, cluster.client() as client:
         load = stack.enter_context(Load(cluster, jpeg))
         photo = client.put(jpeg(7), volume=first.number)
-        opened = dataclasses.replace(first, number=max(volumes) + 1)
-        change_map(cluster, path, "a volume", lambda tables: with_volumes(tables, opened))
+        added = dataclasses.replace(first, number=max(volumes) + 1, state=VolumeState.NEW)
+        change_map(cluster, path, "a volume", lambda tables: with_volumes(tables, added))
         wait_until("every process to follow", lambda: disagreeing(cluster) == [])
+        opened = dataclasses.replace(added, state=VolumeState.OPEN)
+        change_map(cluster, path, "open it", lambda tables: with_volumes(tables, opened))
         receipt = client.put(jpeg(8), volume=opened.number)
         assert {fetch(cluster, edge, receipt.urls["o"])[0] for edge in EDGES} == {200}
 

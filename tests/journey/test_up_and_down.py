@@ -40,7 +40,10 @@ def test_samples_are_uploaded_once_and_found_again(data):
     assert [line for line in lines if line.startswith(f"{photos} sample photos are ready")]
     assert [line for line in lines if re.fullmatch(r"http://[^ ]+/console/sign-in#[^ ]+", line)]
     assert not [
-        each for each in lines if len(each) > 80 and not each.startswith(("http://", "  TOKEN="))
+        each
+        for each in lines
+        if len(each.replace(str(data), "data")) > 80
+        and not each.startswith(("http://", "  TOKEN="))
     ]
     second = start_cluster(data, samples=True)
     try:

@@ -121,7 +121,8 @@ async def test_a_frozen_mirror_delays_an_upload_by_less_than_a_second(cluster, m
     responses = await asyncio.gather(*(cluster.upload(picture(number=n)) for n in range(8)))
     assert [response.status for response in responses] == [201] * 8
     assert all(len(response.document["copies"]) == 2 for response in responses)
-    assert max(spent) == REAL_PATIENCE_SECONDS <= 0.7
+    assert max(spent) == pytest.approx(REAL_PATIENCE_SECONDS, abs=0.01)
+    assert REAL_PATIENCE_SECONDS <= 0.7
     connections = cluster.links["west-1"].connections
     assert (await cluster.upload(picture(number=9))).status == 201
     assert cluster.links["west-1"].connections == connections

@@ -38,6 +38,8 @@ Ranges = tuple[tuple[int, int], ...]
 
 # A difference of maps is reported when it lasts five seconds.
 EDGES_FOLLOW_SECONDS = 6.0
+# The first look can be earlier than the poll of a busy edge.
+CLEAN_LOOKS = 2
 EDGES_FOLLOW_SECONDS_MAX = 60.0
 
 
@@ -207,15 +209,14 @@ async def _wait_for_edges(client: Client) -> None:
     Raises:
         Failure: An edge does not follow.
     """
-    waited = 0.0
-    while True:
+    waited, clean = 0.0, 0
+    while clean < CLEAN_LOOKS:
         await asyncio.sleep(EDGES_FOLLOW_SECONDS)
         waited += EDGES_FOLLOW_SECONDS
         edges = (await client.status())["edges"]
         behind = [each["id"] for each in edges if "map" in each["disagrees_on"]]
-        if not behind:
-            return
-        if waited > EDGES_FOLLOW_SECONDS_MAX:
+        clean = 0 if behind else clean + 1
+        if behind and waited > EDGES_FOLLOW_SECONDS_MAX:
             raise Failure(
                 f"the new volumes take no photos yet: edges {', '.join(behind)} do not know them; "
                 "render their configs, and run the command again"
