@@ -154,7 +154,13 @@ class NodeMaps:
             raise Conflict(
                 f"map {found.version} follows {found.after}, and this node has map {current.id}"
             )
-        self._kept.keep(MapKind.VOTE, found.version, signed)
+        try:
+            self._kept.keep(MapKind.VOTE, found.version, signed)
+        except Conflict:
+            # A write that failed has left a vote all the same: report it, so that it counts.
+            if (kept := self._kept.read(MapKind.VOTE, found.version)) is not None:
+                self.vote = self._parse(kept).id
+            raise
         self.vote = found.id
 
     def _follow(self, found: VolumeMap, signed: bytes) -> None:

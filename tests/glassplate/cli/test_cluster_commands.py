@@ -20,6 +20,7 @@ STATUS_KEYS = {
     "alerts",
     "warnings",
     "cluster",
+    "colos",
     "edges",
     "master",
     "masters",

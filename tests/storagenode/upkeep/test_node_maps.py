@@ -32,11 +32,14 @@ class Disk:
     def __init__(self):
         self.maps = {}
         self.volumes = set()
+        self.fails = False
 
     def keep(self, kind, version, text):
         """Store a map once."""
         if self.maps.setdefault((kind, version), text) != text:
             raise Conflict("another map")
+        if self.fails:
+            raise OSError("the fsync failed")
 
     def read(self, kind, version):
         """Return a map, or None."""
@@ -109,6 +112,18 @@ def test_a_node_votes_once_for_a_version(disk):
         with pytest.raises(Conflict):
             later.keep(VOTE, 2, signed(RIVAL))
         assert later.in_force == FIRST.id
+
+
+def test_a_vote_whose_write_failed_is_reported_once_it_is_found(disk):
+    """The name can be on the disk although its fsync failed. Then no other map gets this vote."""
+    maps = started(disk)
+    disk.fails = True
+    with pytest.raises(OSError, match="fsync"):
+        maps.keep(VOTE, 2, signed(SECOND))
+    disk.fails = False
+    with pytest.raises(Conflict):
+        maps.keep(VOTE, 2, signed(RIVAL))
+    assert maps.vote == SECOND.id
 
 
 def test_a_vote_is_for_the_version_after_the_one_in_force(disk):
