@@ -87,13 +87,12 @@ def resumable_api(
     mirrors: Mirrors,
     mirroring: Mirroring,
     uploads: Uploads,
-    copies: PartialCopies,
     keys: KeySource,
     authorization: Authorization,
     revoked_tokens: Container[str],
 ) -> TusApi:
     """Return the routes of resumable uploads."""
-    completion = Completion(mirrors, mirroring)
+    copies, completion = PartialCopies(mirrors), Completion(mirrors, mirroring)
     resumable = ResumableUploads(
         uploads, mirrors, copies, completion, PhotoReader(mirrors), keys, now_seconds=time.time
     )

@@ -80,7 +80,6 @@ from storagemaster.repair.moves import Moves
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import Repairs
 from storagemaster.repair.settlement import Settlements
-from storagemaster.resumable.partial_copies import PartialCopies
 from storagemaster.tiering.tiering import Tiering
 from storagemaster.uploads.keyed_photos import KeyedPhotos
 from storagemaster.uploads.known_photos import KnownPhotos
@@ -102,7 +101,6 @@ class _Parts:
     following: MapFollowing
     events: Events
     purge_sessions: PurgeSessions
-    partials: PartialCopies
     audit: AuditLog
     polls: tuple[Work, ...]
     """Polls that run once before it serves, and repeatedly afterwards."""
@@ -152,7 +150,7 @@ async def running_master(
         # Runs after the last pass, and before the client session closes.
         stack.push_async_callback(parts.purge_sessions.end)
         stack.push_async_callback(parts.audit.close)
-        stack.push_async_callback(parts.partials.close)
+        stack.push_async_callback(parts.api.close)
         for poll in parts.polls:
             await poll()
         await refuse_foreign_map(parts.mirrors)
@@ -199,7 +197,6 @@ def _wire(
     reconcile = _reconciler(mirrors, tombstones, settling, audit)
     keyed_photos = KeyedPhotos(mirrors, secret=keys.ring(Purpose.PHOTO_ID).idempotency_secret)
     uploads = Uploads(mirrors, mirroring, urls, queue, events, keyed_photos)
-    partials = PartialCopies(mirrors)
     status = ClusterStatus(
         mirrors, queue, ports, jobs, reconcile, settling, audit, sweep, certificates, keys, clients
     )
@@ -221,9 +218,7 @@ def _wire(
         regeneration=regenerate_api(mirrors, reads, mirroring, queue, keys),
         operators=operator_api(mirrors, uploads, photos, deletes, queue, keys, session, following),
         tiering=TieringApi(Tiering(mirrors)),
-        resumable=resumable_api(
-            mirrors, mirroring, uploads, partials, keys, authorization, revoked_tokens
-        ),
+        resumable=resumable_api(mirrors, mirroring, uploads, keys, authorization, revoked_tokens),
         description=DescriptionApi(cluster, keys, status.map_digest),
         audit=AuditApi(audit, LogReader(mirrors)),
         events=events,
@@ -241,7 +236,7 @@ def _wire(
         *_repairs(mirrors, purging, purge_sessions, tombstones, reconcile, sweep),
     )
     polls = (mirrors.fleet.poll, following.follow, ports.poll)
-    return _Parts(api, mirrors, following, events, purge_sessions, partials, audit, polls, works)
+    return _Parts(api, mirrors, following, events, purge_sessions, audit, polls, works)
 
 
 def _mirrors(cluster: Cluster, master: Master, nodes: NodeClients, ports: PortHealth) -> Mirrors:

@@ -94,6 +94,7 @@ class Api:
         self._auditing = audit.auditing
         self._upload_bytes_max = upload_bytes_max
         self._uploads = uploads
+        self._resumable = resumable
         self._photos = photos
         self._batches = batches
         self._listing = listing
@@ -168,6 +169,10 @@ class Api:
             )
         )
         return application
+
+    async def close(self) -> None:
+        """End the work that no response waits for."""
+        await self._resumable.close()
 
     async def upload(self, request: web.Request) -> web.Response:
         """Store a photo: a raw body, or the first file of a multipart form."""

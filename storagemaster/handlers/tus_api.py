@@ -81,6 +81,10 @@ class TusApi:
         }
         return web.Response(status=204, headers=headers)
 
+    async def close(self) -> None:
+        """Remove the uploads that have ended."""
+        await self._uploads.close()
+
     async def begin(self, request: web.Request) -> web.Response:
         """Make room for an upload, and append the body if there is one."""
         _check_version(request)

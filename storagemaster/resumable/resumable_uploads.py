@@ -117,6 +117,10 @@ class ResumableUploads:
         await self._copies.create(upload)
         return upload, Progress(0)
 
+    async def close(self) -> None:
+        """Remove the uploads that have ended."""
+        await self._copies.close()
+
     def sign(self, upload: ResumableUpload) -> str:
         """Return the last part of the upload's path."""
         return sign_upload(self._keys, upload)

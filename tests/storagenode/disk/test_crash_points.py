@@ -214,7 +214,7 @@ def test_a_volume_whose_drop_dies_is_dropped_again(tmp_path, crash_log, point):
     """Each file is in place or in the trash, and the marker goes last."""
     root = Path(make_site(tmp_path).node("east-1").store)
     store = store_at(root)
-    # With so many volumes, each has the directories of its files only.
+    # A store of this size has only the directories of its files.
     store.create_volumes([VOLUME, *range(1000, 1000 + VOLUMES_WITH_ALL_SHARDS_MAX)])
     places = [variant_of(version_of(number)) for number in range(4)]
     for place in places:
