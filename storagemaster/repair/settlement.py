@@ -15,6 +15,7 @@ from storagemaster.audit.entries import Act
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.mirrors.mirroring import pull_seconds
 from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.strays import find_strays
 from storagemaster.repair.steps import Conflict, HeldOriginal
 from storagenode.protocol.errors import Corrupt, NodeError
 from storagenode.protocol.layout import Place
@@ -32,17 +33,16 @@ from volumes.version_files import originals_in
 log = logging.getLogger(__name__)
 
 
-def original_that_stays(
-    originals: Sequence[HeldOriginal], mirrors: Sequence[NodeId]
-) -> HeldOriginal:
-    """Return a copy of the original that stays, on the first mirror that has one.
+def original_that_stays(originals: Sequence[HeldOriginal], nodes: Sequence[NodeId]) -> HeldOriginal:
+    """Return a copy of the original that stays, on the first node that has one.
 
-    `originals` are all copies: those on the mirrors, and the hints for them.
+    `originals` are all copies: those on the nodes that hold the volume, and the hints for them.
     """
     copies = Counter(each.content for each in originals)
 
     def rank(each: HeldOriginal) -> tuple[int, bool, int]:
-        place = mirrors.index(each.hint_for or each.node)
+        node = each.hint_for or each.node
+        place = nodes.index(node) if node in nodes else len(nodes)
         return (-copies[each.content], each.hint_for is not None, place)
 
     return min(originals, key=rank)
@@ -89,32 +89,36 @@ class Settlements:
         return True
 
     async def _settle(self, photo_version: PhotoVersion) -> None:
-        mirrors = self._mirrors.volume(photo_version.volume).mirrors
-        originals = await self._verified_originals(photo_version, mirrors)
+        homes = self._mirrors.volume(photo_version.volume).homes
+        # A volume can have moved since an original was acknowledged.
+        strays = find_strays(self._mirrors.cluster, self._mirrors.fleet.view())
+        nodes = [*homes, *strays.get(photo_version.volume, ())]
+        originals = await self._verified_originals(photo_version, nodes)
         hints = await self._verified_hints(photo_version)
-        stays = original_that_stays([*originals, *hints], mirrors)
+        stays = original_that_stays([*originals, *hints], nodes)
         losers = [each for each in originals if each.content != stays.content]
         # Before the originals, because the conflict is what makes the next pass repeat a failure.
-        await self._quarantine_sizes(photo_version, mirrors)
+        await self._quarantine_sizes(photo_version, nodes)
         for loser in losers:
             await self._nodes[loser.node].quarantine(Place(loser.file), digest=loser.digest)
-            await self._copy(stays, loser.node)
+            if loser.node in homes:
+                await self._copy(stays, loser.node)
         # Again, because a worker may have sent sizes of the other original meanwhile.
-        await self._quarantine_sizes(photo_version, mirrors)
+        await self._quarantine_sizes(photo_version, nodes)
         await self._tombstone_delivery.purge([photo_version])
         log.error("%s was settled: SHA-256 %s stays", photo_version, stays.digest)
         await self._record(Act(act="settle", target=str(photo_version), result="done"))
 
     async def _verified_originals(
-        self, photo_version: PhotoVersion, mirrors: Sequence[NodeId]
+        self, photo_version: PhotoVersion, nodes: Sequence[NodeId]
     ) -> list[HeldOriginal]:
-        """Return the originals on all mirrors: a comparison can have missed some.
+        """Return the originals on all of these nodes: a comparison can have missed some.
 
         Raises:
             Corrupt: An original does not have its digest, so it is damaged.
         """
         found = []
-        for node in mirrors:
+        for node in nodes:
             client = self._nodes[node]
             listed = await client.list_photo(photo_version.volume, photo_version.photo)
             for each in listed:
@@ -140,11 +144,9 @@ class Settlements:
                         found.append(HeldOriginal(node, file, hint.digest, hint.bytes, mirror))
         return found
 
-    async def _quarantine_sizes(
-        self, photo_version: PhotoVersion, mirrors: Sequence[NodeId]
-    ) -> None:
-        """Quarantine all files of a version on its mirrors, except originals and tombstones."""
-        for node in mirrors:
+    async def _quarantine_sizes(self, photo_version: PhotoVersion, nodes: Sequence[NodeId]) -> None:
+        """Quarantine all files of a version on these nodes, except originals and tombstones."""
+        for node in nodes:
             client = self._nodes[node]
             listed = await client.list_photo(photo_version.volume, photo_version.photo)
             for each in listed:

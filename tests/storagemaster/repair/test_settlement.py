@@ -41,8 +41,16 @@ def held(node, ext, *, hint_for=None, digest="d"):
             "jpg",
         ),
         ([held("east", "jpg"), held("west", "png"), held("north", "png")], "png"),
+        ([held("east", "jpg"), held("west", "png"), held("z", "png", hint_for="left")], "png"),
     ],
-    ids=["first mirror", "whatever format", "two copies", "two copies each", "three mirrors"],
+    ids=[
+        "first mirror",
+        "whatever format",
+        "two copies",
+        "two copies each",
+        "three mirrors",
+        "a hint for a node that left",
+    ],
 )
 def test_the_original_with_more_copies_stays_then_that_of_the_first_mirror(originals, stays):
     """The order in which the nodes are listed does not matter, nor does any clock."""
