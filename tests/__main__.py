@@ -1,7 +1,8 @@
 """Runs the whole test suite in six processes side by side, because most tests wait.
 
 `python -m tests [ARGUMENT ...]` passes the arguments to pytest in all of them. The first process
-prints its progress. The output of the others follows at the end.
+prints its progress. The output of the others follows at the end. A test that fails is run again
+alone, because a busy machine breaks the time limits of whole clusters; both results are printed.
 """
 
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 HERE = Path(__file__).parent
+CACHES = HERE.parent / ".pytest_cache"
 LATER = 5
 
 
@@ -75,7 +77,22 @@ def main() -> int:
                 output.seek(0)
                 heading = f"\nThe tests of {', '.join(group.paths)}:\n"
                 sys.stdout.write(heading + output.read().decode())
-    return next((status for status in statuses if status), 0)
+    return max(
+        (_run_failed_again(ports) for ports, status in _by_ports(statuses) if status), default=0
+    )
+
+
+def _by_ports(statuses: Sequence[int]) -> list[tuple[str, int]]:
+    """Return the ports of each process, which name its cache, with its exit status."""
+    return list(zip([PORTS_OF_ALL_OTHERS, *(g.ports for g in GROUPS)], statuses, strict=True))
+
+
+def _run_failed_again(ports: str) -> int:
+    """Run the failed tests of a process again, without others beside them; return the status."""
+    sys.stdout.write("\nThe failed tests again, alone:\n")
+    sys.stdout.flush()
+    again = ["--last-failed", "--last-failed-no-failures=none", str(HERE)]
+    return _begin(again, ports=ports).wait()
 
 
 def _absolute(paths: Sequence[str]) -> list[str]:
@@ -86,6 +103,7 @@ def _begin(
     paths: Sequence[str], *, ports: str, output: IO[bytes] | None = None, nice: int = 0
 ) -> subprocess.Popen[bytes]:
     command = ["nice", f"-n{nice}", sys.executable, "-m", "pytest", "-q", *sys.argv[1:], *paths]
+    command += ["-o", f"cache_dir={CACHES / ports}"]
     environment = os.environ | {"GLASSPLATE_TEST_PORTS": ports}
     return subprocess.Popen(command, env=environment, stdout=output, stderr=output)
 
