@@ -136,7 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tus", action="store_true")
     found = parser.parse_args(arguments)
     if found.tus:
-        return report("ingest-tus", asyncio.run(measure([RESUMABLE])))
+        resumable = replace(RESUMABLE, at_once=found.at_once, syncfs=found.syncfs, tls=found.tls)
+        return report("ingest-tus", asyncio.run(measure([resumable])))
     del found.tus
     workload = Workload(floor=0.0, **vars(found))
     floor = (LARGE if workload.is_large else SMALL).floor

@@ -21,7 +21,7 @@ PAUSE_SECONDS = 0.05
 def main():
     """Run a worker with the arguments of `python -m imageworker`."""
     job_wire.HEARTBEAT_SECONDS = 0.3
-    job_wire.HEARTBEAT_TTL_SECONDS = 2
+    job_wire.HEARTBEAT_TTL_SECONDS = int(os.environ["GLASSPLATE_HEARTBEAT_TTL"])
 
     from imageworker.__main__ import main as run_worker
     from imageworker.processing_errors import DecoderCrashed

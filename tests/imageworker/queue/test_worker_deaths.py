@@ -82,9 +82,11 @@ def test_a_photo_that_kills_its_worker_kills_three_of_them(cluster, seeds):
 def test_a_death_while_the_mirrors_are_down_is_recorded_later(cluster, seeds):
     """A death while the mirrors are down is recorded when they are back."""
     receipt = cluster.put(jpeg(next(seeds)) + KILLS_ITS_WORKER, volume=1)
-    worker = cluster.start_worker()
+    worker = cluster.start_worker(heartbeat_ttl_seconds=600)
     wait_until("a worker to die", lambda: worker.poll() is not None)
     with cluster.live.without(*cluster.files_of(receipt.reference)):
+        assert jobs_left(cluster.redis) == 1
+        cluster.end_heartbeats()
         wait_until("the death to be seen", lambda: jobs_left(cluster.redis) == 0)
     wait_until(
         "the death to be recorded",
