@@ -40,9 +40,17 @@ def reload_varnish(work_dir: str, main_file: str) -> None:
 
 
 def _loaded(listing: str) -> list[str]:
-    """Return the names of the initial VCL and of the VCLs from earlier reloads."""
-    names = [entry["name"] for entry in json.loads(listing) if isinstance(entry, dict)]
-    return [name for name in names if name == "boot" or name.startswith(_NAME_PREFIX)]
+    """Return the names of the initial VCL and of the VCLs from earlier reloads.
+
+    A VCL that was discarded is listed until its last request has ended. Its name is unknown then.
+    """
+    return [
+        entry["name"]
+        for entry in json.loads(listing)
+        if isinstance(entry, dict)
+        and entry["status"] != "discarded"
+        and (entry["name"] == "boot" or entry["name"].startswith(_NAME_PREFIX))
+    ]
 
 
 def _run(command: list[str]) -> str:
@@ -58,5 +66,6 @@ def _run(command: list[str]) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ReloadFailed(str(error)) from error
     if done.returncode:
-        raise ReloadFailed((done.stderr or done.stdout).strip())
+        # varnishadm prints the reason to stdout, and that it failed to stderr.
+        raise ReloadFailed(" ".join(f"{done.stdout} {done.stderr}".split()))
     return done.stdout
