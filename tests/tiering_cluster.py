@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,14 @@ class ColdCluster:
                 )
                 self.run(put)
         return photo_version
+
+    def poll_until_bucket_answers(self) -> None:
+        """Poll the nodes until the bucket node, which probes in the background, is well again."""
+        deadline = time.monotonic() + 30
+        while not self.run(self.clients[COLD].status()).accepts_new_photos:
+            assert time.monotonic() < deadline, "the bucket node still refuses new photos"
+            time.sleep(0.01)
+        self.run(self.master.fleet.poll())
 
     def recall(self) -> None:
         """Remove the cold tier of the volume, without a repair."""

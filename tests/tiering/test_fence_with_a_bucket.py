@@ -26,6 +26,6 @@ def test_tombstones_of_the_other_disk_do_not_wait_for_the_bucket(cluster, photo_
         assert cluster.run(cluster.master.fence_lifter.lift_fences()) == 0
         assert cluster.sizes_on(east, photo_version) == ""
         assert cluster.run(cluster.clients[east].status()).fenced
-    cluster.run(cluster.master.fleet.poll())
+    cluster.poll_until_bucket_answers()
     assert cluster.run(cluster.master.fence_lifter.lift_fences()) == 1
     assert not cluster.run(cluster.clients[east].status()).fenced

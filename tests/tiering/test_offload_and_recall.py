@@ -152,6 +152,7 @@ def test_with_the_bucket_unreachable_nothing_is_moved(cluster, photo_version, s3
         assert COLD in response.document["detail"]
         for size in SIZES:
             assert cluster.browse(photo_version, size)[::2] == (200, "east-1")
+    cluster.poll_until_bucket_answers()
     assert cluster.sizes_on("west-1", photo_version) == "".join(sorted(SIZES))
 
 

@@ -62,6 +62,7 @@ def test_with_the_bucket_down_cached_and_small_sizes_are_served(cluster, edge, o
         assert get(edge, original)[0] == 200
         assert get(edge, cluster.url_of(offloaded, "m"))[0] == 200
         assert get(edge, cluster.url_of(offloaded, "k"))[0] in {502, 503, 504}
+    cluster.poll_until_bucket_answers()
     assert get(edge, cluster.url_of(offloaded, "k"))[0] == 200
 
 
@@ -96,7 +97,7 @@ def test_a_photo_is_not_revoked_while_its_bucket_is_down(cluster, offloaded, s3,
     for size in SIZES:
         assert cluster.browse(offloaded, size)[0] == 200
     assert cluster.sizes_on(COLD, offloaded) == "".join(sorted(SIZES))
-    cluster.run(cluster.master.fleet.poll())
+    cluster.poll_until_bucket_answers()
     document = cluster.glassplate_json("revoke", offloaded, "--yes")
     cluster.delete_later(parse_photo_version(document["reference"]))
 
