@@ -18,8 +18,8 @@ TARGETS = 100_000
 CONNECTIONS = 2
 PIPELINED = 64
 ANSWER_SECONDS = 30.0
-# 404: the permission is valid, but no node has the photo.
-STATUSES = {"ok": {b"200", b"404"}, "400": {b"400"}, "403": {b"403"}}
+# 404 and 503: the permission is valid, but no node has the photo, or the volume.
+STATUSES = {"ok": {b"200", b"404", b"503"}, "400": {b"400"}, "403": {b"403"}}
 
 
 @pytest.fixture(name="judged", scope="module")

@@ -98,16 +98,20 @@ def test_internal_locations_are_closed_to_clients(edge):
         assert send_request(edge.address, target).status == 403
 
 
-def test_a_volume_that_no_node_has(start_edge, make_cluster, make_nodes):
-    """A valid permission for an unknown volume gives 404."""
+def test_a_volume_of_a_newer_map_is_unavailable(start_edge, make_cluster, make_nodes):
+    """A valid URL of a volume that the edge does not know gives 503, which no cache keeps."""
     ports = [node.port for node in make_nodes(4)]
     for kind in ("nginx", "varnish"):
         edge = start_edge(kind, make_cluster({"1-5": ports[:2], "7": ports[2:]}))
         for expiry in (0, 0xFFFFFFFF):
-            statuses = [
-                send_request(
-                    edge.address, sign(new_photo_path(volume=volume), expiry=expiry)
-                ).status
-                for volume in (1, 5, 6, 7, 8, 65535)
-            ]
-            assert statuses == [200, 200, 404, 200, 404, 404]
+            urls = {
+                v: sign(new_photo_path(volume=v), expiry=expiry) for v in (1, 5, 6, 7, 8, 65535)
+            }
+            found = {volume: send_request(edge.address, url) for volume, url in urls.items()}
+            assert {v for v, response in found.items() if response.status == 200} == {1, 5, 7}
+            for response in (found[6], found[8], found[65535]):
+                assert (response.status, response.body) == (503, b"unavailable\n")
+                assert response.headers["retry-after"] == "1"
+                assert response.headers["cache-control"] == "no-store"
+            forged = urls[6].replace("/6/", "/9/", 1)
+            assert send_request(edge.address, forged).status == 403

@@ -57,6 +57,6 @@ def test_each_volume_is_requested_from_its_mirrors(edge, cluster, servers):
 
 
 @pytest.mark.parametrize("volume", [VOLUMES + 1, 65_535])
-def test_a_volume_that_no_node_has_is_absent(edge, volume):
-    """A volume after the end of the table is 404, without a request to any node."""
-    assert send_request(edge.address, sign(new_photo_path(volume=volume))).status == 404
+def test_a_volume_after_the_end_of_the_table_is_unavailable(edge, volume):
+    """The edge refuses it with 503, without a request to any node."""
+    assert send_request(edge.address, sign(new_photo_path(volume=volume))).status == 503

@@ -90,6 +90,9 @@ def test_an_application_decides_alone(reproxying):
         response = send_request(reproxying.address, f"/private/?{bad}", headers={"X-User": "name"})
         assert response.status in {400, 403, 404}
         assert response.headers["content-type"].startswith("text/plain")
+    newer = new_photo_path(volume=9)
+    response = send_request(reproxying.address, f"/private/?{newer}", headers={"X-User": "name"})
+    assert (response.status, response.headers["retry-after"]) == (503, "1")
 
 
 def test_no_log_holds_a_permission(nginx, cluster, nodes):

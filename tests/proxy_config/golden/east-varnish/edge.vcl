@@ -117,6 +117,9 @@ sub vcl_backend_error {
             return (abandon);
         }
         set beresp.status = 502;
+        if (std.integer(bereq.http.Photo-Nodes, 1) == 0) {
+            set beresp.status = 503;
+        }
     }
     unset beresp.http.Server;
     unset beresp.http.Retry-After;
@@ -135,6 +138,10 @@ sub vcl_backend_error {
     } else if (beresp.status == 403) {
         set beresp.ttl = 0s;
         set beresp.body = "forbidden" + {"
+"};
+    } else if (beresp.status == 503) {
+        set beresp.ttl = 0s;
+        set beresp.body = "unavailable" + {"
 "};
     } else {
         set beresp.status = 502;
@@ -387,6 +394,9 @@ sub vcl_deliver {
     } else {
         set resp.http.Cache-Control = "no-store";
     }
+    if (resp.status == 503) {
+        set resp.http.Retry-After = "1";
+    }
     # Cache-Control counts from now, so Age is removed. The other headers are internal.
     unset resp.http.Age;
     unset resp.http.Photo-Opened;
@@ -530,6 +540,7 @@ Operators find the console of the cluster at /console of a storagemaster.
 "};
     } else {
         set resp.status = 503;
+        set resp.http.Retry-After = "1";
         set resp.body = "unavailable" + {"
 "};
     }

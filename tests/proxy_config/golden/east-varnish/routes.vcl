@@ -107,16 +107,18 @@ sub vcl_init {
 "});
 }
 
-# Set the number of nodes of the photo's volume, and the node of this try.
+# Set the number of nodes of the photo's volume, and the node of this try. A volume without nodes is
+# one of a newer map, since volumes are never removed.
 sub find_nodes {
+    set bereq.http.Photo-Nodes = "0";
     set bereq.http.Photo-Volume = regsub(bereq.url, "^/([0-9]+)/.*$", "\1");
     if (std.integer(bereq.http.Photo-Volume, 0) > 8) {
-        return (error(404));
+        return (error(503));
     }
     set bereq.http.Photo-Nodes = blob.encode(IDENTITY, blob=blob.sub(volume_rows.get(), 1B, std.bytes(integer=
         6 * (std.integer(bereq.http.Photo-Volume, 0) - 1) + 1 * (1))));
     if (std.integer(bereq.http.Photo-Nodes, 0) == 0) {
-        return (error(404));
+        return (error(503));
     }
     set bereq.http.Photo-Node = blob.encode(IDENTITY, blob=blob.sub(volume_rows.get(), 1B, std.bytes(integer=
         6 * (std.integer(bereq.http.Photo-Volume, 0) - 1) + 1 * (2 + bereq.retries % std.integer(bereq.http.Photo-Nodes, 1)))));

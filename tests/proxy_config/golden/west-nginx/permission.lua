@@ -37,7 +37,7 @@ local function judge(target)
     end
     return {
         photo_path = part[1] .. "_" .. part[5] .. "." .. part[9],
-        verdict = nodes.have(tonumber(part[2])) and "permitted" or "absent",
+        verdict = nodes.have(tonumber(part[2])) and "permitted" or "unknown",
         ends_at = part[7] ~= "0" and tonumber(part[7], 16) or nil,
     }
 end
@@ -52,7 +52,8 @@ end
 
 local permission = {}
 
--- Returns "permitted", "malformed" (400), "forbidden" (403), or "absent" (404, no node has the volume).
+-- Returns "permitted", "malformed" (400), "forbidden" (403), or "unknown" (503, only a newer map
+-- has the volume of the valid URL).
 -- Sets $photo_path only for a valid permission, and $photo_cache_control if the permission expires.
 function permission.verdict()
     local var = ngx.var

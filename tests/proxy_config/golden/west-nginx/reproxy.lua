@@ -9,7 +9,8 @@ local KEY_ID = "a"
 
 local reproxy = {}
 
--- Returns the permission URL, or "" for an invalid photo path or an unknown volume. Sets the variables
+-- Returns the permission URL, "" for an invalid photo path, or "unknown" for a volume that is not in the
+-- table. Sets the variables
 -- that permission.lua sets. The application decides who can cache the response; by default only the
 -- client.
 function reproxy.sign(path)
@@ -19,8 +20,11 @@ function reproxy.sign(path)
         return ""
     end
     local url = "/" .. table.concat({stem .. "_" .. letter, KEY_ID, "0", mac, ext}, ".")
-    if not ngx.re.find(url, URL_REGEX, "jo") or not nodes.have(nodes.volume_of(path)) then
+    if not ngx.re.find(url, URL_REGEX, "jo") then
         return ""
+    end
+    if not nodes.have(nodes.volume_of(path)) then
+        return "unknown"
     end
     ngx.var.photo_path = path
     ngx.var.photo_cache_control = "private"
