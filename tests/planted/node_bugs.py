@@ -5,6 +5,7 @@ from storagenode.disk.publishing import Publisher
 from storagenode.disk.shard_listing import ShardListings
 from storagenode.disk.staging import StagedFile
 from storagenode.disk.store import DiskStore
+from storagenode.known_checksums import KnownChecksums
 from storagenode.open_file import OpenFile
 from storagenode.protocol import batch_wire
 from tests.planted.finders import Simulation, Tests
@@ -19,6 +20,17 @@ def serves_unverified_bytes(patch):
         "read_cached",
         lambda file: file.source.read_cached(file.handle, file.stat.bytes),
     )
+
+
+def trusts_bytes_of_a_known_digest(patch):
+    """Verify only the first read of a digest."""
+    sha256 = KnownChecksums.sha256
+
+    def trusting(checksums, data, expected):
+        known = expected in checksums._checksums
+        return expected if known else sha256(checksums, data, expected)
+
+    patch.setattr(KnownChecksums, "sha256", trusting)
 
 
 def publishes_despite_a_tombstone(patch):
@@ -94,6 +106,11 @@ BUGS_OF_NODES = (
     PlantedBug(
         what="reads are not verified",
         plant=serves_unverified_bytes,
+        found_by=Tests("tests/storagenode/read_port/test_damage.py"),
+    ),
+    PlantedBug(
+        what="bytes are not verified if their digest was verified before",
+        plant=trusts_bytes_of_a_known_digest,
         found_by=Tests("tests/storagenode/read_port/test_damage.py"),
     ),
     PlantedBug(

@@ -23,6 +23,14 @@ def test_a_flipped_bit_is_never_sent(node, url, path):
     assert node.read(url).status == 404
 
 
+def test_a_bit_that_flips_between_two_reads_is_not_sent(node, url, path):
+    """The digest of the first read is known, and the bytes are verified all the same."""
+    assert node.read(url).body == DATA
+    flip(path)
+    assert node.read(url).status == 502
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-0"}])
 def test_a_range_of_a_corrupt_file_is_not_sent(node, url, path, method, headers):
