@@ -8,7 +8,8 @@ from storagemaster.events.events import Event, Events
 from storagemaster.job_wire import SECOND_PASS_QUEUE, JobKind
 from storagemaster.jobs.second_pass import SECOND_PASS_EXT, second_pass_of
 from storagemaster.jobs.sizes_queue import SizesQueue
-from storagemaster.mirrors.mirroring import Copies, Mirroring
+from storagemaster.mirrors.copies import Copies
+from storagemaster.mirrors.mirroring import Mirroring
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.placement import Target
 from storagenode.protocol.wire import BundledFile, parse_bundle

@@ -11,7 +11,8 @@ from storagemaster.caches.variants import all_variants
 from storagemaster.errors import Unavailable
 from storagemaster.events.events import Event, Events
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
-from storagemaster.mirrors.mirroring import Copies, Mirroring, copies_of
+from storagemaster.mirrors.copies import Copies, copies_of
+from storagemaster.mirrors.mirroring import Mirroring
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoReader
 from storagemaster.mirrors.placement import Target

@@ -1,23 +1,24 @@
 """Storing a file on two nodes: streamed to all targets at once, then copied node to node."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 from runtime.crashpoint import crashpoint
 from runtime.lag_free_timeout import lag_free_timeout
 from storagemaster.errors import IdempotencyKeyReused, PhotoGone, Unavailable
+from storagemaster.mirrors.copies import Copies
 from storagemaster.mirrors.fan_out import StalledError, fan_out, run_all
 from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.newer_mirrors import NewerMirrors
 from storagemaster.mirrors.placement import Placement, Target, handoff_nodes, spans_colos
-from storagemaster.wire import Copy
 from storagenode.protocol.errors import Conflict, Gone, NodeError, Unreachable
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import Pull
-from volumes.cluster import Cluster, NodeId
+from volumes.cluster import NodeId
 from volumes.photo_path import PhotoFile
 
 log = logging.getLogger(__name__)
@@ -31,28 +32,6 @@ Write = Callable[[Target], Coroutine[Any, Any, None]]
 _Outcome = TypeVar("_Outcome")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Copies:
-    """The nodes on which a written file is fsynced."""
-
-    targets: tuple[Target, ...]
-    spans_colos: bool
-    digest: str = ""
-    size_bytes: int = 0
-    existed: bool = False
-    """True if every copy existed before."""
-
-    @property
-    def durability(self) -> str:
-        """`mirrored` for copies in two colos, `degraded` for copies in one."""
-        return "mirrored" if self.spans_colos else "degraded"
-
-    @property
-    def pending_mirrors(self) -> tuple[NodeId, ...]:
-        """The mirrors whose copy a handoff node stores for now."""
-        return tuple(target.hint_for for target in self.targets if target.hint_for)
-
-
 class Mirroring:
     """Writes of files to the nodes of a placement, and to handoff nodes where those fail."""
 
@@ -60,6 +39,7 @@ class Mirroring:
         self._mirrors = mirrors
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
+        self._newer = NewerMirrors(mirrors)
 
     async def stream(
         self,
@@ -83,8 +63,49 @@ class Mirroring:
             IdempotencyKeyReused: The name holds other bytes.
             PhotoGone: A tombstone covers the file.
         """
+        send = partial(self._send, file, body, mtime_seconds, bytes_total, digest)
+        done, failed = self._split(placed, await send(placed))
+        if not done and isinstance(body, bytes):
+            newer = await self._newer.placement(placed, failed, strict=strict)
+            if newer is not None:
+                placed = newer
+                done, failed = self._split(placed, await send(placed))
+        if not done:
+            raise Unavailable("no node stored the photo; nothing was stored, try again")
+        instead = await self._instead(placed, done, failed)
+        source, published = min(done.items(), key=lambda each: each[1].mtime_seconds)
+        write = partial(self._pull, file, source, published)
+        patience = self._mirrors.patience_seconds + published.bytes / PULL_BYTES_PER_SECOND_MIN
+        # An earlier attempt stored the source. All copies have its second, or count as failed.
+        take_second = partial(write, replaces=published.digest)
+        for target in [
+            each for each in done if done[each].mtime_seconds != published.mtime_seconds
+        ]:
+            if not await self._succeeds(take_second, target, patience_seconds=patience):
+                failed[target] = StalledError("it has another second")
+                del done[target]
+        targets = await self._replace(
+            list(failed), list(done), write, instead=instead, patience_seconds=patience
+        )
+        return self._copies(
+            targets,
+            strict=strict,
+            digest=published.digest,
+            size_bytes=published.bytes,
+            existed=not failed and all(p.existed for p in done.values()),
+        )
+
+    async def _send(
+        self,
+        file: PhotoFile,
+        body: AsyncIterator[bytes] | bytes,
+        mtime_seconds: int,
+        bytes_total: int | None,
+        digest: Callable[[], str],
+        placed: Placement,
+    ) -> list[Published | Exception]:
+        """Send a body to all targets; return the outcome of each."""
         patience = self._mirrors.patience_seconds
-        outcomes: list[Published | Exception]
         if isinstance(body, bytes):
             sha256 = digest()
             puts = [
@@ -93,36 +114,12 @@ class Mirroring:
             ]
             # Unlike a streamed body, all of this one is sent within the patience.
             seconds = patience + len(body) / PULL_BYTES_PER_SECOND_MIN
-            outcomes = await run_all(puts, patience_seconds=[seconds] * len(puts))
-        else:
-            sends = [
-                partial(self._put, target, file, mtime_seconds, bytes_total, digest)
-                for target in placed.targets
-            ]
-            outcomes = await fan_out(body, sends, patience_seconds=patience)
-        done, failed = self._split(placed, outcomes)
-        if not done:
-            raise Unavailable("no node stored the photo; nothing was stored, try again")
-        _require_mirror(done)
-        source, published = min(done.items(), key=lambda each: each[1].mtime_seconds)
-        write = partial(self._pull, file, source, published)
-        patience += published.bytes / PULL_BYTES_PER_SECOND_MIN
-        # An earlier attempt stored the source. All copies have its second, or count as failed.
-        take_second = partial(write, replaces=published.digest)
-        for target in [
-            each for each in done if done[each].mtime_seconds != published.mtime_seconds
-        ]:
-            if not await self._succeeds(take_second, target, patience_seconds=patience):
-                failed.append(target)
-                del done[target]
-        targets = await self._replace(failed, list(done), write, patience_seconds=patience)
-        return self._copies(
-            targets,
-            strict=strict,
-            digest=published.digest,
-            size_bytes=published.bytes,
-            existed=not failed and all(p.existed for p in done.values()),
-        )
+            return await run_all(puts, patience_seconds=[seconds] * len(puts))
+        sends = [
+            partial(self._put, target, file, mtime_seconds, bytes_total, digest)
+            for target in placed.targets
+        ]
+        return await fan_out(body, sends, patience_seconds=patience)
 
     async def publish_and_copy(
         self,
@@ -193,23 +190,33 @@ class Mirroring:
             patience_seconds=[patience] * len(placed.targets),
         )
         done, failed = self._split(placed, outcomes)
-        _require_mirror(done)
-        targets = await self._replace(failed, list(done), write, patience_seconds=patience)
+        instead = await self._instead(placed, done, failed)
+        targets = await self._replace(
+            list(failed), list(done), write, instead=instead, patience_seconds=patience
+        )
         return self._copies(targets, strict=strict)
 
     def _split(
         self, placed: Placement, outcomes: Sequence[_Outcome | Exception]
-    ) -> tuple[dict[Target, _Outcome], list[Target]]:
-        """Return the outcomes of the targets that succeeded, and the targets that failed."""
+    ) -> tuple[dict[Target, _Outcome], dict[Target, Exception]]:
+        """Return the outcomes of the targets that succeeded, and the errors of the others."""
         done: dict[Target, _Outcome] = {}
-        failed: list[Target] = []
+        failed: dict[Target, Exception] = {}
         for target, outcome in zip(placed.targets, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 self._record_failure(target, outcome)
-                failed.append(target)
+                failed[target] = outcome
             else:
                 done[target] = outcome
         return done, failed
+
+    async def _instead(
+        self, placed: Placement, done: Iterable[Target], failed: Mapping[Target, Exception]
+    ) -> dict[Target, NodeId]:
+        """Return the mirrors of a newer map that replace targets; raise without any mirror."""
+        instead = await self._newer.instead_of(placed, failed)
+        _require_mirror([*done, *map(Target, instead.values())])
+        return instead
 
     async def _put(
         self,
@@ -270,28 +277,34 @@ class Mirroring:
         done: Sequence[Target],
         write: Write,
         *,
+        instead: Mapping[Target, NodeId],
         patience_seconds: float,
     ) -> tuple[Target, ...]:
-        """Return the targets that stored the file, with handoff nodes in place of the failed.
+        """Return the targets that stored the file, with others in place of the failed.
 
-        A handoff node that exceeds the patience is replaced by the next one, if there is one.
+        They are mirrors of a newer map or else handoff nodes. One that exceeds the patience is
+        replaced by the next one, if there is one.
         """
         targets = list(done)
         for target in failed:
-            mirror = target.hint_for or target.node
-            left = handoff_nodes(
+            mirror = instead.get(target) or target.hint_for or target.node
+            handoffs = handoff_nodes(
                 self._mirrors.cluster,
                 self._fleet.view(),
                 mirror=mirror,
                 taken=[each.node for each in targets],
                 failed=[each.node for each in failed],
             )
+            left = [Target(node, hint_for=mirror) for node in handoffs]
+            if target in instead:
+                left.insert(0, Target(mirror))
             while left:
-                handoff = Target(left.pop(0), hint_for=mirror)
+                other = left.pop(0)
                 limit = patience_seconds if left else None
-                if await self._succeeds(write, handoff, patience_seconds=limit):
-                    targets.append(handoff)
+                if await self._succeeds(write, other, patience_seconds=limit):
+                    targets.append(other)
                     break
+        _require_mirror(targets)
         return tuple(targets)
 
     async def _succeeds(
@@ -352,15 +365,3 @@ def _require_mirror(targets: Iterable[Target]) -> None:
 def pull_seconds(size_bytes: int) -> float:
     """Return the time after which a copy between nodes counts as stuck, in seconds."""
     return PULL_SECONDS_MIN + size_bytes / PULL_BYTES_PER_SECOND_MIN
-
-
-def copies_of(cluster: Cluster, copies: Copies) -> tuple[Copy, ...]:
-    """Return the copies as an API document lists them."""
-    return tuple(
-        Copy(
-            node=target.node,
-            colo=cluster.nodes[target.node].colo,
-            hint_for=target.hint_for or "",
-        )
-        for target in copies.targets
-    )

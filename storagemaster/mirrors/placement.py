@@ -114,7 +114,7 @@ def handoff_nodes(
     a copy, and the `failed` ones have none. A full node stores no `new_photo`, only files of photos
     that exist already.
     """
-    colo = cluster.nodes[mirror].colo
+    colo = cluster.nodes[mirror].colo if mirror in cluster.nodes else None
     taken_colos = {cluster.nodes[node].colo for node in taken}
     able = [
         node

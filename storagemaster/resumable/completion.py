@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from runtime.crashpoint import crashpoint
 from storagemaster.errors import DigestMismatch, Unavailable
 from storagemaster.image_header.sniff import HeaderReader, NotAPhoto, Sniffed
-from storagemaster.mirrors.mirroring import Copies, Mirroring
+from storagemaster.mirrors.copies import Copies
+from storagemaster.mirrors.mirroring import Mirroring
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.placement import Placement, Target
 from storagemaster.resumable.partial_copies import Appended

@@ -21,7 +21,8 @@ from storagemaster.errors import (
     UploadExpired,
 )
 from storagemaster.image_header.sniff import HeaderReader
-from storagemaster.mirrors.mirroring import COPIES_MIN, Copies
+from storagemaster.mirrors.copies import Copies
+from storagemaster.mirrors.mirroring import COPIES_MIN
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
 from storagemaster.mirrors.placement import Placement

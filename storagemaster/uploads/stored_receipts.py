@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from storagemaster.errors import Unavailable
 from storagemaster.image_header.sniff import HeaderReader, Sniffed
-from storagemaster.mirrors.mirroring import Copies
+from storagemaster.mirrors.copies import Copies
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
 from storagemaster.mirrors.placement import Target, spans_colos

@@ -15,7 +15,8 @@ from storagemaster.events.events import Event, Events
 from storagemaster.image_header.sniff import Sniffed
 from storagemaster.job_wire import INTERACTIVE_QUEUE, NEW_QUEUE
 from storagemaster.jobs.sizes_queue import SizesQueue
-from storagemaster.mirrors.mirroring import Copies, Mirroring, copies_of
+from storagemaster.mirrors.copies import Copies, copies_of
+from storagemaster.mirrors.mirroring import Mirroring
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.placement import (
     NoPlacement,

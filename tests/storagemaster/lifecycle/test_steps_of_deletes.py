@@ -6,7 +6,7 @@ import pytest
 
 from storagemaster.errors import UnknownPhoto
 from storagemaster.lifecycle.deletes import Deletes
-from storagemaster.mirrors.mirroring import Copies
+from storagemaster.mirrors.copies import Copies
 from storagemaster.mirrors.photo_files import PhotoFiles
 from storagemaster.mirrors.placement import Target
 from storagenode.protocol.errors import NodeError

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from storagemaster.errors import IdempotencyKeyReused, PhotoGone, Unavailable
-from storagemaster.mirrors.mirroring import Copies, Mirroring, copies_of, pull_seconds
+from storagemaster.mirrors.copies import Copies, copies_of
+from storagemaster.mirrors.mirroring import Mirroring, pull_seconds
 from storagemaster.mirrors.placement import Placement, Target
 from storagemaster.wire import Copy
 from storagenode.protocol.errors import Conflict, Gone, NodeError, Unreachable

@@ -227,17 +227,52 @@ async def test_one_proof_alone_drops_nothing(cluster):
     assert OLD not in held_by(cluster)
 
 
-async def test_a_late_upload_for_a_node_that_left_reaches_the_mirrors(cluster):
-    """The storagemaster that took it follows an older map: the node refuses it."""
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_an_upload_by_an_old_map_reaches_the_present_mirrors(cluster, streamed):
+    """A node that has left refuses it, and the storagemaster follows the map and writes again."""
     other = await cluster.another_master()
     await begin(cluster, mirrors=(OLD, STAYS, NEW))
     await begin(cluster, mirrors=(STAYS, NEW))
     assert other.maps.in_force.version == 1
-    answer = await other.request("POST", "/photos?volume=1", data=picture())
-    assert answer.status == 201
-    path = answer.original
-    assert path not in cluster.visible(OLD)
+    data = chunks_of(picture()) if streamed else picture()
+    answer = await other.request("POST", "/photos?volume=1", data=data)
+    assert (answer.status, answer.nodes) == (201, sorted((STAYS, NEW)))
+    assert (answer.document["durability"], answer.document["pending_mirrors"]) == ("mirrored", [])
+    assert other.maps.in_force.version == 3
+    assert set(cluster.holders(answer.original)) == {STAYS, NEW}
+
+
+async def test_a_hint_for_a_node_that_left_reaches_a_mirror(cluster):
+    """Its mirror was down when the photo was stored, and left before it was back."""
+    await cluster.stop_and_notice(OLD)
+    path = await upload(cluster)
+    assert hint_holders(cluster)
+    await begin(cluster, mirrors=(OLD, STAYS, NEW))
+    await begin(cluster, mirrors=(STAYS, NEW))
+    await cluster.start_and_notice(OLD)
     await follow(cluster.master)
     await cluster.master.hinted_handoff.deliver_all()
     await run_passes(cluster)
+    assert hint_holders(cluster) == []
     assert set(cluster.holders(path)) == {STAYS, NEW}
+
+
+async def test_an_upload_that_all_of_its_mirrors_refuse_is_placed_again(cluster):
+    """The map is two versions old: the volume has no node in common with it."""
+    other = await cluster.another_master()
+    await begin(cluster, mirrors=(OLD, STAYS, NEW, "west-2"))
+    await begin(cluster, mirrors=(NEW, "west-2"))
+    answer = await other.request("POST", "/photos?volume=1", data=picture())
+    assert (answer.status, answer.nodes) == (201, sorted((NEW, "west-2")))
+    assert set(cluster.holders(answer.original)) == {NEW, "west-2"}
+
+
+def hint_holders(cluster):
+    """Return the nodes that store a hint."""
+    return [node for node in NODES if node != OLD and cluster.hidden(node, ".hints")]
+
+
+async def chunks_of(data):
+    """Yield data in two chunks, whose length a storagemaster does not know."""
+    yield data[:100]
+    yield data[100:]
