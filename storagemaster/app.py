@@ -51,6 +51,8 @@ from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.maps.following import PASS_SECONDS as MAP_PASS_SECONDS
 from storagemaster.maps.following import MapFollowing
 from storagemaster.maps.proposing import MapProposing
+from storagemaster.maps.volume_states import PASS_SECONDS as STATES_PASS_SECONDS
+from storagemaster.maps.volume_states import VolumeStates
 from storagemaster.mirrors.fleet import POLL_SECONDS, Fleet
 from storagemaster.mirrors.mirroring import Mirroring
 from storagemaster.mirrors.mirrors import Mirrors
@@ -229,7 +231,7 @@ def _wire(
     works: tuple[tuple[Work, float], ...] = (
         (mirrors.fleet.poll, POLL_SECONDS),
         (ports.poll, PORT_POLL_SECONDS),
-        *_maps(mirrors, reconcile, following, keys),
+        *_maps(mirrors, reconcile, following, keys, status),
         *_messages(EventRelay(server, keys, events, boot=boot), webhooks),
         *_jobs(queue, jobs),
         *_records(feed, audit),
@@ -345,12 +347,21 @@ def _repairs(
 
 
 def _maps(
-    mirrors: Mirrors, reconcile: Reconciler, following: MapFollowing, keys: KeySource
+    mirrors: Mirrors,
+    reconcile: Reconciler,
+    following: MapFollowing,
+    keys: KeySource,
+    status: ClusterStatus,
 ) -> tuple[tuple[Work, float], ...]:
-    """Return the passes that follow the volume map, and that advance its moves."""
+    """Return the passes that follow the volume map, and that advance its volumes."""
     proposing = MapProposing(mirrors, following, keys)
-    moves = Moves(mirrors, reconcile.comparison, following, proposing)
-    return ((following.follow, MAP_PASS_SECONDS), (moves.advance_all, MOVES_PASS_SECONDS))
+    comparison = reconcile.comparison
+    states = VolumeStates(mirrors, comparison.contents, proposing, status.edges_follow)
+    return (
+        (following.follow, MAP_PASS_SECONDS),
+        (Moves(mirrors, comparison, following, proposing).advance_all, MOVES_PASS_SECONDS),
+        (states.advance, STATES_PASS_SECONDS),
+    )
 
 
 def _connect_to_queue(cluster: Cluster, master: Master) -> tuple[QueueServer, redis.Redis]:

@@ -181,6 +181,8 @@ class Limits:
     """Time without progress after which a fence falls, unless deletes are strict."""
     cached_info_seconds: int = 30
     """Greatest age of an entry in memcached that counts without a query to a node."""
+    volume_bytes_max: int = 0
+    """Bytes at which a volume closes for new photos by itself; 0 for no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

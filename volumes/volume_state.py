@@ -14,7 +14,7 @@ class VolumeState(Enum):
     """State of a volume in the volume map. Reads, repair, and deletes work in every state."""
 
     NEW = "new"
-    """Until every edge knows it: a URL of a photo in it must not be ahead of an edge."""
+    """Until every edge knows it, when it opens: a URL must not be ahead of an edge."""
     OPEN = "open"
     CLOSED = "closed"
 

@@ -5,23 +5,29 @@ operators who propose a map at once do not split the votes.
 """
 
 import asyncio
+import dataclasses
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from permission_urls import InvalidKeys, KeySource, sign_map
-from storagemaster.errors import BadArgument, MapConflict, Unavailable
+from storagemaster.errors import BadArgument, MapConflict, MasterError, Unavailable
 from storagemaster.maps.following import MapFollowing
 from storagemaster.mirrors.mirrors import OPERATOR_PATIENCE_SECONDS, Mirrors
 from storagenode.client import NodeClient
-from storagenode.protocol.errors import Conflict
+from storagenode.protocol.errors import Conflict, NodeError
 from storagenode.protocol.maps import MapKind
-from volumes.cluster import NodeId
+from volumes.cluster import NodeId, Volume
 from volumes.config.config_reader import InvalidConfig
 from volumes.config.map_tables import MapTables
 from volumes.map.changes import Change, changes_between, next_map, refusals
 from volumes.map.map_text import parse_tables, render_map
-from volumes.map.volume_map import VolumeMap
+from volumes.map.volume_map import VolumeMap, tables_of
 from volumes.map.votes import voters
+from volumes.photo_path import VolumeId
 from volumes.volume_ranges import ranges_of, render_volume_ranges
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +81,23 @@ class MapProposing:
         """Return the next map with these tables."""
         in_force = self._following.in_force
         proposed = next_map(in_force, wanted, why=why)
-        return Proposal(volume_map=proposed, changes=changes_between(in_force.tables, wanted))
+        return Proposal(
+            volume_map=proposed, changes=changes_between(in_force.tables, proposed.tables)
+        )
+
+    async def change_volumes(self, changed: Mapping[VolumeId, Volume], *, why: str) -> None:
+        """Put a map with changed volumes in force. After a failure, a later pass repeats it.
+
+        `{}` in the reason is replaced by the volumes.
+        """
+        tables = tables_of(self._mirrors.cluster)
+        tables = dataclasses.replace(tables, volumes={**tables.volumes, **changed})
+        numbers = render_volume_ranges(ranges_of(sorted(changed)))
+        why = why.format(f"volumes {numbers}")
+        try:
+            await self.apply(self.propose(tables, why=why))
+        except (MasterError, NodeError) as error:
+            log.warning("the map was not changed (%s): %s", why, error)
 
     async def apply(self, proposal: Proposal) -> None:
         """Put a planned map in force. The voters keep it durably first.

@@ -154,6 +154,12 @@ class ClusterStatus:
             "edges": edges,
         }
 
+    def edges_follow(self) -> bool:
+        """Return True if each edge that responds has the map that this storagemaster follows."""
+        ports, own = self._port_health, self.map_digest()
+        edges = self._mirrors.cluster.edges.values()
+        return all(ports.agreed(edge.purge).map in ("", own) for edge in edges)
+
     def _volumes_and_waits(
         self, views: Mapping[NodeId, NodeView]
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

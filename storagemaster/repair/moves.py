@@ -14,7 +14,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from storagemaster.errors import MasterError
 from storagemaster.maps.following import MapFollowing
 from storagemaster.maps.proposing import MapProposing
 from storagemaster.mirrors.mirrors import Mirrors
@@ -22,9 +21,7 @@ from storagemaster.repair.copies_proof import Lacking, find_lacking, have_all
 from storagemaster.repair.volume_comparison import VolumeComparison
 from storagenode.protocol.errors import NodeError
 from volumes.cluster import NodeId, Volume
-from volumes.map.volume_map import tables_of
 from volumes.photo_path import VolumeId
-from volumes.volume_ranges import ranges_of, render_volume_ranges
 
 log = logging.getLogger(__name__)
 
@@ -71,17 +68,7 @@ class Moves:
         advanced = {number: volume for number, volume in found if volume is not None}
         if advanced and self._following.in_force.version == version:
             self._due_at = self._clock() + PAUSE_SECONDS
-            await self._apply(advanced)
-
-    async def _apply(self, advanced: dict[VolumeId, Volume]) -> None:
-        """Propose a map with the advanced volumes. If another one wins, a later pass repeats it."""
-        tables = tables_of(self._mirrors.cluster)
-        tables = dataclasses.replace(tables, volumes={**tables.volumes, **advanced})
-        numbers = render_volume_ranges(ranges_of(sorted(advanced)))
-        try:
-            await self._proposing.apply(self._proposing.propose(tables, why=f"moves of {numbers}"))
-        except (MasterError, NodeError) as error:
-            log.warning("the moves of volumes %s were not advanced: %s", numbers, error)
+            await self._proposing.change_volumes(advanced, why="moves of {}")
 
     async def _advanced(self, volume: Volume) -> Volume | None:
         """Return the volume in its next state, or None if a proof for it is missing."""

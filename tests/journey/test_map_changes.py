@@ -21,7 +21,6 @@ from volumes.address import Address
 from volumes.cluster import Node
 from volumes.map.map_text import parse_tables, render_map
 from volumes.map.volume_map import map_of
-from volumes.volume_state import VolumeState
 
 ADDED = "east-3"
 
@@ -51,6 +50,13 @@ def with_volumes(tables, *volumes):
     """Return tables with new or changed volumes."""
     changed = {volume.number: volume for volume in volumes}
     return dataclasses.replace(tables, volumes={**tables.volumes, **changed})
+
+
+def state_of(cluster, number):
+    """Return the state of a volume."""
+    with cluster.client() as client:
+        volumes = client.status()["volumes"]
+    return next(each["state"] for each in volumes if each["number"] == number)
 
 
 def disagreeing(cluster):
@@ -94,12 +100,11 @@ def test_a_running_cluster_gets_a_volume_and_a_node(own_cluster, jpeg, tmp_path)
     with contextlib.ExitStack() as stack, cluster.client() as client:
         load = stack.enter_context(Load(cluster, jpeg))
         photo = client.put(jpeg(7), volume=first.number)
-        added = dataclasses.replace(first, number=max(volumes) + 1, state=VolumeState.NEW)
+        added = dataclasses.replace(first, number=max(volumes) + 1)
         change_map(cluster, path, "a volume", lambda tables: with_volumes(tables, added))
+        wait_until("the new volume to open", lambda: state_of(cluster, added.number) == "open")
+        receipt = client.put(jpeg(8), volume=added.number)
         wait_until("every process to follow", lambda: disagreeing(cluster) == [])
-        opened = dataclasses.replace(added, state=VolumeState.OPEN)
-        change_map(cluster, path, "open it", lambda tables: with_volumes(tables, opened))
-        receipt = client.put(jpeg(8), volume=opened.number)
         assert {fetch(cluster, edge, receipt.urls["o"])[0] for edge in EDGES} == {200}
 
         change_map(

@@ -21,7 +21,9 @@ from storagemaster.console.stream import StatusFeed
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.jobs.sweep import Sweep
 from storagemaster.maps.following import MapFollowing
+from storagemaster.maps.volume_states import VolumeStates
 from storagemaster.mirrors.fleet import Fleet
+from storagemaster.operations.port_health import PortHealth
 from storagemaster.repair.fence_lifting import FenceLifter
 from storagemaster.repair.hinted_handoff import HintedHandoff
 from storagemaster.repair.moves import Moves
@@ -96,12 +98,19 @@ class ManualMaster:
         self.audit: AuditLog = passes.owner(AuditLog)
         self.maps: MapFollowing = passes.owner(MapFollowing)
         self.moves: Moves = passes.owner(Moves)
+        self.volume_states: VolumeStates = passes.owner(VolumeStates)
+        self.ports: PortHealth = passes.owner(PortHealth)
         self.worker = MasterClient([master], session, InternalSigner(keys))
         self._master = master
         self.url = f"http://{master.address}"
         self.address = master.address
         self._token = sign_new_token(keys, ALL_SCOPES)
         self._session = session
+
+    @property
+    def followed(self) -> Cluster:
+        """The cluster by the map that it follows."""
+        return self.moves._mirrors.cluster
 
     async def request(
         self, method: str, path: str, *, data: Any = None, headers: Mapping[str, str] | None = None

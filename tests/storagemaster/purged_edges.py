@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
+from storagenode.protocol.agreement import MAP_HEADER
 from tests.free_ports import free_port
 from tests.storagemaster.small_cluster import HOST
 from volumes.address import Address
@@ -25,6 +26,7 @@ class PurgedEdge:
         self.requests = 0
         self.status = 200
         self.is_frozen = False
+        self.map_digest = ""
         self.on_purge: Callable[[], None] = lambda: None
         self._unfrozen = asyncio.Event()
 
@@ -32,6 +34,10 @@ class PurgedEdge:
         """Purge the paths of a request, unless the edge misbehaves."""
         if self.is_frozen:
             await self._unfrozen.wait()
+        if request.path == "/healthz":
+            return web.Response(status=self.status, headers={MAP_HEADER: self.map_digest})
+        if request.path == "/metrics":
+            return web.Response(status=404)
         if request.path == "/drop" and self.status == 200:
             self.drops += 1
         elif request.path.startswith("/sessions/") and self.status == 200:

@@ -87,6 +87,7 @@ def _read_limits(table: Table) -> Limits:
         cached_info_seconds=table.integer(
             "cached_info_seconds", default.cached_info_seconds, most=CACHED_INFO_SECONDS_MAX
         ),
+        volume_bytes_max=table.integer("volume_bytes_max", default.volume_bytes_max),
     )
     table.report_unknown_keys()
     return limits

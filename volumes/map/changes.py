@@ -11,6 +11,7 @@ from volumes.config.map_tables import MapTables
 from volumes.map.volume_map import VolumeMap
 from volumes.photo_path import VolumeId
 from volumes.volume_ranges import ranges_of, render_volume_ranges
+from volumes.volume_state import VolumeState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +30,15 @@ def next_map(old: VolumeMap, wanted: MapTables, *, why: str) -> VolumeMap:
     """Return the version after a map, with these tables.
 
     `since` of a volume is the version that last changed its mirrors, or its joining or leaving
-    nodes. The ids of removed nodes are kept.
+    nodes. The ids of removed nodes are kept. A volume that was not in the map is new: it opens when
+    every edge knows it.
     """
     version = old.version + 1
 
     def numbered(volume: Volume) -> Volume:
         before = old.tables.volumes.get(volume.number)
+        if before is None and volume.state is VolumeState.OPEN:
+            volume = dataclasses.replace(volume, state=VolumeState.NEW)
         is_same = before is not None and _homes(before) == _homes(volume)
         return dataclasses.replace(volume, since=before.since if before and is_same else version)
 

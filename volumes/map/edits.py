@@ -73,8 +73,8 @@ def with_open_volumes(
 ) -> MapTables:
     """Return the tables with new volumes, and with known ones that take new photos.
 
-    A new volume takes photos once it is opened again, when every edge knows it. Its mirrors are
-    these or, without any, two nodes in two colos with the fewest volumes for their share.
+    A new volume opens by itself when every edge knows it. Its mirrors are these or, without any,
+    two nodes in two colos with the fewest volumes for their share.
 
     Raises:
         RefusedEdit: A node is unknown, or fewer than two colos have a node for them.
@@ -85,11 +85,10 @@ def with_open_volumes(
     volumes = dict(tables.volumes)
     for number in sorted(numbers):
         known = volumes.get(number)
-        volumes[number] = (
-            Volume(number=number, mirrors=choose(), state=VolumeState.NEW)
-            if known is None
-            else dataclasses.replace(known, state=VolumeState.OPEN)
-        )
+        if known is None:
+            volumes[number] = Volume(number=number, mirrors=choose(), state=VolumeState.NEW)
+        elif known.state is VolumeState.CLOSED:
+            volumes[number] = dataclasses.replace(known, state=VolumeState.OPEN)
     return dataclasses.replace(tables, volumes=volumes)
 
 

@@ -36,11 +36,8 @@ from volumes.photo_path import VolumeId
 
 Ranges = tuple[tuple[int, int], ...]
 
-# A difference of maps is reported when it lasts five seconds.
-EDGES_FOLLOW_SECONDS = 6.0
-# The first look can be earlier than the poll of a busy edge.
-CLEAN_LOOKS = 2
-EDGES_FOLLOW_SECONDS_MAX = 60.0
+OPEN_PAUSE_SECONDS = 1.0
+OPEN_SECONDS_MAX = 60.0
 
 
 @click.command("open")
@@ -54,8 +51,8 @@ def open_(
 ) -> None:
     r"""Open new or closed volumes for new photos.
 
-    New volumes are on two nodes each, the ones with the fewest volumes for their share. They take
-    photos once every edge knows them; --apply waits for that.
+    New volumes are on two nodes each, the ones with the fewest volumes for their share. They open
+    by themselves once every edge knows them; --apply waits for that.
 
     \b
     Examples:
@@ -72,10 +69,10 @@ def open_(
     async def run(client: Client) -> dict[str, Any]:
         why = "open volumes"
         document = await propose(connection, client, edit, why=why, is_applied=is_applied)
-        if document["applied"]:
-            await _wait_for_edges(client)
-            opened = await propose(connection, client, edit, why=why, is_applied=True)
-            document |= {name: opened[name] for name in ("version", "digest")}
+        if is_applied:
+            await _wait_until_open(client, numbers)
+            state = await client.volume_map()
+            document |= {name: state[name] for name in ("version", "digest")}
         return document
 
     show_change(connection.run(run), is_applied=is_applied, as_json=as_json)
@@ -203,21 +200,23 @@ def numbers_in(ranges: Ranges) -> list[VolumeId]:
     return [VolumeId(each) for first, last in ranges for each in range(first, last + 1)]
 
 
-async def _wait_for_edges(client: Client) -> None:
-    """Return when no edge has another map; it has had the time to be seen.
+async def _wait_until_open(client: Client, numbers: list[VolumeId]) -> None:
+    """Return when all volumes are open: new ones are when every edge knows them.
 
     Raises:
         Failure: An edge does not follow.
     """
-    waited, clean = 0.0, 0
-    while clean < CLEAN_LOOKS:
-        await asyncio.sleep(EDGES_FOLLOW_SECONDS)
-        waited += EDGES_FOLLOW_SECONDS
-        edges = (await client.status())["edges"]
-        behind = [each["id"] for each in edges if "map" in each["disagrees_on"]]
-        clean = 0 if behind else clean + 1
-        if behind and waited > EDGES_FOLLOW_SECONDS_MAX:
+    waited = 0.0
+    while True:
+        status = await client.status()
+        new = {each["number"] for each in status["volumes"] if each["state"] == "new"}
+        if not new.intersection(numbers):
+            return
+        if waited >= OPEN_SECONDS_MAX:
+            behind = [each["id"] for each in status["edges"] if "map" in each["disagrees_on"]]
             raise Failure(
                 f"the new volumes take no photos yet: edges {', '.join(behind)} do not know them; "
-                "render their configs, and run the command again"
+                "render their configs, and the volumes open by themselves"
             )
+        await asyncio.sleep(OPEN_PAUSE_SECONDS)
+        waited += OPEN_PAUSE_SECONDS

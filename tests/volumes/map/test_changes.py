@@ -49,7 +49,8 @@ def test_a_new_volume_begins_with_its_map():
     """No older map knows its mirrors."""
     new = dataclasses.replace(TABLES.volumes[NUMBER], number=9_000)
     wanted = dataclasses.replace(TABLES, volumes={**TABLES.volumes, 9_000: new})
-    assert next_map(FIRST, wanted, why="").tables.volumes[9_000].since == 2
+    added = next_map(FIRST, wanted, why="").tables.volumes[9_000]
+    assert (added.since, added.state) == (2, VolumeState.NEW)
 
 
 def test_changes_name_processes_and_ranges_of_volumes():
