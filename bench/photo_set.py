@@ -127,8 +127,7 @@ async def photos_per_second(address: Address, paths_file: Path, *, seconds: int)
 async def _lift_fences(client: NodeClient) -> None:
     """Lift all fences, as a storagemaster does for a node that missed no tombstones."""
     status = await client.status()
-    for volume in status.fenced:
-        await client.lift_fence(VolumeId(volume), status.fence_serial)
+    await client.lift_fences(status.fence_serial, list(map(VolumeId, status.fenced)))
 
 
 async def one_chunk(data: bytes) -> AsyncIterator[bytes]:

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -43,13 +43,6 @@ from volumes.photo_path import (
 
 # The server of a bucket copies every byte of the original.
 RELINK_SECONDS_MAX = 30.0
-
-
-OnProgress = Callable[[], Awaitable[None]]
-
-
-async def _ignore() -> None:
-    """Do nothing."""
 
 
 class NodeClient(PartialRequests, AuditRequests, MapRequests, TrashRequests, VolumeRequests):
@@ -232,27 +225,16 @@ class NodeClient(PartialRequests, AuditRequests, MapRequests, TrashRequests, Vol
         await self._call(routes.REMOVE_HINT.at(place))
 
     async def shard_digests(
-        self,
-        volume: VolumeId,
-        sizes: SizeFilter | None = None,
-        *,
-        on_progress: OnProgress = _ignore,
+        self, volume: VolumeId, sizes: SizeFilter | None = None
     ) -> dict[str, str]:
         """Return the digest of every shard with files, or with files that match a size filter.
 
-        Each request lists a part of what the node does not know, and is followed by
-        `on_progress`.
+        Each request lists a part of what the node does not know.
         """
-        query = wire.render_size_filter(sizes)
-        return await self._digests(routes.SHARD_DIGESTS.target(query, volume=volume), on_progress)
-
-    async def _digests(self, target: routes.Target, on_progress: OnProgress) -> dict[str, str]:
+        target = routes.SHARD_DIGESTS.target(wire.render_size_filter(sizes), volume=volume)
         while True:
-            try:
+            with contextlib.suppress(StillListing):
                 digests: dict[str, str] = await self._call(target, timeout_seconds=LISTING_SECONDS)
-            except StillListing:
-                await on_progress()
-            else:
                 return digests
 
     async def set_cold_tier(self, volume: VolumeId, cold_tier: ColdTier | None) -> None:
@@ -291,25 +273,6 @@ class NodeClient(PartialRequests, AuditRequests, MapRequests, TrashRequests, Vol
         """Return the hints of one photo, for any mirror."""
         target = routes.LIST_PHOTO_HINTS.target(volume=volume, photo=photo)
         return self.proven.hints(wire.parse_hints(await self._call(target)))
-
-    async def tombstone_digests(
-        self, volume: VolumeId, *, on_progress: OnProgress = _ignore
-    ) -> dict[str, str]:
-        """Return the digest of the tombstones of every shard with any, as `shard_digests`."""
-        return await self._digests(routes.TOMBSTONE_DIGESTS.target(volume=volume), on_progress)
-
-    async def tombstones(self, volume: VolumeId, shards: Sequence[str]) -> set[str]:
-        """Return the names of all tombstones of some shards."""
-        body = json.dumps(list(shards)).encode()
-        target = routes.LIST_TOMBSTONES.target(volume=volume)
-        return set(await self._call(target, body, timeout_seconds=LISTING_SECONDS))
-
-    async def lift_fence(self, volume: VolumeId, serial: str) -> None:
-        """Lift the fence of a volume after the node has received all its tombstones.
-
-        A serial of an earlier fence has no effect.
-        """
-        await self._call(routes.LIFT_FENCE.target(volume=volume, serial=serial))
 
     async def note_lifting(self, serial: str) -> None:
         """Keep the fence with this serial up, because this storagemaster makes progress with it."""

@@ -9,13 +9,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import NamedTuple
 
 from storagemaster.lifecycle.tombstone_delivery import Tombstone, TombstoneDelivery
 from storagemaster.mirrors.fleet import NodeView
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.strays import KnownStrays
-from storagenode.client import OnProgress
 from storagenode.protocol.errors import NodeError, UnprovenTombstone, Unreachable
 from storagenode.protocol.wire import HINTS_PER_LIST_MAX
 from volumes.cluster import NodeId
@@ -34,8 +35,20 @@ log = logging.getLogger(__name__)
 PASS_SECONDS = 0.25
 # A fence that the owner of its volume has not lifted after this time is lifted by everybody.
 LEFT_SECONDS_MAX = 5.0
-VOLUMES_AT_ONCE = 4
+GROUPS_AT_ONCE = 4
+# The names of all shards of these volumes fit in one request.
+VOLUMES_AT_ONCE = 32
 TOMBSTONES_AT_ONCE = 16
+
+Progress = Callable[[], Awaitable[None]]
+
+
+class Group(NamedTuple):
+    """Fenced volumes of one node that have the same other mirrors: they share requests."""
+
+    node: NodeId
+    serial: str
+    others: tuple[NodeId, ...]
 
 
 class FenceLifter:
@@ -75,18 +88,24 @@ class FenceLifter:
         self._seen = {key: self._seen.get(key, now) for key in keys}
         # The status of a node may be a second old, and still list a fence that was lifted.
         self._lifted &= keys
-        waiting = [fence for fence in fences if self._is_due((fence[2], fence[1]), now)]
-        if not waiting:
-            return 0
-        fenced_nodes = dict.fromkeys(node for node, _, _ in waiting)
-        hinted = {node: await self._hinted_volumes(node) for node in fenced_nodes}
-        gate = asyncio.Semaphore(VOLUMES_AT_ONCE)
+        groups: dict[Group, list[VolumeId]] = {}
+        for node, volume, serial in fences:
+            if self._is_due((serial, volume), now) and (others := self._others(node, volume)):
+                groups.setdefault(Group(node, serial, others), []).append(volume)
+        nodes = dict.fromkeys(group.node for group in groups)
+        hinted = {node: await self._hinted_volumes(node) for node in nodes}
+        gate = asyncio.Semaphore(GROUPS_AT_ONCE)
 
-        async def one(node: NodeId, volume: VolumeId, serial: str) -> bool:
+        async def one(group: Group) -> None:
             async with gate:
-                return await self._lift(node, volume, serial, has_hints=volume in hinted[node])
+                try:
+                    await self._lift(group, groups[group], hinted[group.node])
+                except NodeError as error:
+                    log.warning("volumes on %s are still fenced: %s", group.node, error)
 
-        return sum(await asyncio.gather(*(one(*fence) for fence in waiting)))
+        before = len(self._lifted)
+        await asyncio.gather(*map(one, groups))
+        return len(self._lifted) - before
 
     def _is_due(self, key: tuple[str, VolumeId], now_seconds: float) -> bool:
         if key in self._lifted:
@@ -94,80 +113,117 @@ class FenceLifter:
         is_left = now_seconds - self._seen[key] < LEFT_SECONDS_MAX
         return self._mirrors.owns(key[1]) or not is_left
 
-    async def _lift(self, node: NodeId, volume: VolumeId, serial: str, *, has_hints: bool) -> bool:
-        """Return True if the fence of one volume on one node was lifted."""
-        mirrors = self._mirrors.cluster.volumes[volume].mirrors
-        strays = self._strays.now().get(volume, [])
-        others = [*(other for other in mirrors if other != node), *strays]
-        if node not in mirrors or not all(self._fleet.is_up(other) for other in others):
-            return False
+    def _others(self, node: NodeId, number: VolumeId) -> tuple[NodeId, ...]:
+        """Return the other nodes that can have tombstones of a volume, or none if one is silent."""
+        volume, views = self._mirrors.cluster.volumes[number], self._fleet.view()
+        others = [other for other in volume.mirrors if other != node]
+        others += self._strays.now().get(number, [])
         # A mirror that does not follow the map takes deletes that this node never gets.
-        since = self._mirrors.cluster.volumes[volume].since
-        views = self._fleet.view()
-        if any(not follows(views[other], since) for other in others):
-            return False
+        if node in volume.mirrors and all(
+            self._fleet.is_up(each) and follows(views[each], volume.since) for each in others
+        ):
+            return tuple(others)
+        return ()
 
-        async def note_progress() -> None:
-            await self._nodes[node].note_lifting(serial)
+    async def _lift(self, group: Group, volumes: list[VolumeId], hinted: set[VolumeId]) -> None:
+        """Lift the fences of the volumes of a group that are up to date, or can be made so.
 
-        try:
-            own = await self._nodes[node].tombstone_digests(volume, on_progress=note_progress)
-            # Mirrors are independent: the tombstones of a disk do not wait for a bucket's listing.
+        Raises:
+            NodeError: The fenced node has failed.
+        """
+        progress = partial(self._nodes[group.node].note_lifting, group.serial)
+        # The node can get tombstones after its digests, but it never loses one.
+        own = await self._nodes[group.node].tombstone_digests(volumes, on_progress=progress)
+        reports = await asyncio.gather(
+            *(self._report(other, list(own), progress) for other in group.others)
+        )
+        known = {each for each in own if all(each in report for report in reports)} - hinted
+        differing = [
+            each
+            for each in own
+            if any(report.get(each, own[each]) != own[each] for report in reports)
+        ]
+        await self._lift_known(group, known.difference(differing))
+        reporting = [other for other, report in zip(group.others, reports, strict=True) if report]
+        for start in range(0, len(differing), VOLUMES_AT_ONCE):
+            batch = differing[start : start + VOLUMES_AT_ONCE]
+            # Mirrors are independent: tombstones of a disk do not wait for a bucket that failed.
             delivered = await asyncio.gather(
-                *(
-                    self._deliver_missed(node, volume, own, other, note_progress)
-                    for other in others
-                ),
-                return_exceptions=True,
+                *(self._deliver_missed(group.node, batch, other, progress) for other in reporting)
             )
-            for failure in delivered:
-                if failure is not None:
-                    raise failure
-            # The photos of an empty mirror are elsewhere, until reconciliation has copied them.
-            if has_hints or (strays and not await self._nodes[node].shard_digests(volume)):
-                return False
-            await self._nodes[node].lift_fence(volume, serial)
+            await self._lift_known(group, known.intersection(batch, *delivered))
+
+    async def _report(
+        self, other: NodeId, volumes: list[VolumeId], progress: Progress
+    ) -> dict[VolumeId, str]:
+        """Return the digests of the tombstones of volumes, as far as a mirror reports them."""
+        try:
+            return await self._nodes[other].tombstone_digests(volumes, on_progress=progress)
         except NodeError as error:
-            log.warning("volume %s on %s is still fenced: %s", volume, node, error)
-            return False
-        self._lifted.add((serial, volume))
-        return True
+            log.warning("fences wait for the tombstones of %s: %s", other, error)
+            return {}
+
+    async def _lift_known(self, group: Group, volumes: set[VolumeId]) -> None:
+        """Lift the fences of volumes whose tombstones are all on their node."""
+        node, strays = self._nodes[group.node], self._strays.now()
+        # The photos of an empty mirror are elsewhere, until reconciliation has copied them.
+        filled = [
+            each for each in sorted(volumes) if each not in strays or await node.shard_digests(each)
+        ]
+        if filled:
+            await node.lift_fences(group.serial, filled)
+            self._lifted.update((group.serial, each) for each in filled)
 
     async def _deliver_missed(
-        self,
-        node: NodeId,
-        volume: VolumeId,
-        own: Mapping[str, str],
-        other: NodeId,
-        note_progress: OnProgress,
-    ) -> None:
+        self, node: NodeId, volumes: list[VolumeId], other: NodeId, progress: Progress
+    ) -> set[VolumeId]:
         """Deliver the tombstones that another mirror has and the node lacks.
 
-        Only shards whose tombstones differ are listed. The node can get tombstones meanwhile, but
-        it never loses one.
+        Only shards whose tombstones differ are listed. Returns the volumes without a failure.
         """
-        theirs = await self._nodes[other].tombstone_digests(volume, on_progress=note_progress)
-        shards = sorted(shard for shard in theirs if theirs[shard] != own.get(shard))
-        if not shards:
-            return
-        names = await asyncio.gather(
-            *(self._nodes[each].tombstones(volume, shards) for each in (node, other))
-        )
-        missed = missed_tombstones(volume, *names)
+        try:
+            own, theirs = [
+                await self._nodes[each].tombstone_shards(volumes) for each in (node, other)
+            ]
+            shards = {
+                volume: differing_shards(own.get(volume, {}), theirs[volume]) for volume in theirs
+            }
+            own_names, names = await asyncio.gather(
+                *(self._nodes[each].tombstone_names(shards) for each in (node, other))
+            )
+        except NodeError as error:
+            log.warning("tombstones of %s are not known on %s: %s", other, node, error)
+            return set()
         gate = asyncio.Semaphore(TOMBSTONES_AT_ONCE)
-        delivery = self._tombstone_delivery
 
-        async def one(tombstone: Tombstone) -> None:
+        async def one(volume: VolumeId, tombstone: Tombstone) -> VolumeId | None:
             async with gate:
                 try:
-                    seconds = await delivery.seconds_of(other, tombstone)
-                except UnprovenTombstone as error:
-                    log.warning("a tombstone was not delivered to %s: %s", node, error)
-                    return
-                await delivery.write_tombstone(node, tombstone, mtime_seconds=seconds)
-                await note_progress()
+                    await self._deliver(node, tombstone, other)
+                    await progress()
+                except NodeError as error:
+                    log.warning("volume %s on %s is still fenced: %s", volume, node, error)
+                    return volume
+            return None
 
-        await asyncio.gather(*(one(tombstone) for tombstone in missed))
+        failed = await asyncio.gather(
+            *(
+                one(volume, tombstone)
+                for volume in names
+                for tombstone in missed_tombstones(
+                    volume, own_names.get(volume, set()), names[volume]
+                )
+            )
+        )
+        return set(names).difference(failed)
+
+    async def _deliver(self, node: NodeId, tombstone: Tombstone, other: NodeId) -> None:
+        try:
+            seconds = await self._tombstone_delivery.seconds_of(other, tombstone)
+        except UnprovenTombstone as error:
+            log.warning("a tombstone was not delivered to %s: %s", node, error)
+            return
+        await self._tombstone_delivery.write_tombstone(node, tombstone, mtime_seconds=seconds)
 
     async def _hinted_volumes(self, mirror: NodeId) -> set[VolumeId]:
         """Return the volumes with pending hints for this mirror on a node that is up."""
@@ -190,6 +246,11 @@ class FenceLifter:
 def follows(view: NodeView, map_version: int) -> bool:
     """Return True if a node follows a map of at least this version."""
     return view.status is not None and view.status.map_version >= map_version
+
+
+def differing_shards(own: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]:
+    """Return the shards in which another mirror has other tombstones."""
+    return sorted(shard for shard in theirs if theirs[shard] != own.get(shard))
 
 
 def missed_tombstones(volume: VolumeId, own: set[str], theirs: set[str]) -> list[Tombstone]:

@@ -12,15 +12,15 @@ from aiohttp import web
 from storagenode.protocol import batch_wire, routes, volume_wire, wire
 from storagenode.protocol.batch_wire import ReadFile, ReadOutcome
 from storagenode.protocol.errors import BadRequest, NodeError, NotAMirror, StillListing
+from storagenode.protocol.files import volume_digest
 from storagenode.protocol.layout import Place
 from storagenode.protocol.routes import Route
 from storagenode.store import Store
 from storagenode.upkeep.fence import Fence
 from storagenode.write_port.pulling import Puller
 from storagenode.write_port.store_threads import StoreThreads
-from volumes.json_text import parse_json
 from volumes.photo_id import parse_photo_id
-from volumes.photo_path import SHARDS, VolumeId, parse_volume
+from volumes.photo_path import VolumeId, parse_volume
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +59,9 @@ class RepairApi:
             routes.LIST_PHOTO: self.list_photo,
             routes.LIST_PHOTO_HINTS: self.list_photo_hints,
             routes.TOMBSTONE_DIGESTS: self.tombstone_digests,
-            routes.LIST_TOMBSTONES: self.tombstones,
-            routes.LIFT_FENCE: self.lift_fence,
+            routes.TOMBSTONE_SHARDS: self.tombstone_shards,
+            routes.TOMBSTONE_NAMES: self.tombstone_names,
+            routes.LIFT_FENCES: self.lift_fences,
             routes.NOTE_LIFTING: self.note_lifting,
             routes.DROP_FENCE: self.drop_fence,
             routes.READ_MANY: self.read_many,
@@ -88,15 +89,15 @@ class RepairApi:
     async def _rows(
         self,
         volumes: Iterable[VolumeId],
-        row: Callable[[VolumeId], list[Any]],
+        row: Callable[[VolumeId], Any],
         *,
         first: Callable[[], None] = lambda: None,
     ) -> web.Response:
         """Return a row for each volume that this node can list, or null if time was short."""
         started = time.monotonic()
 
-        def rows() -> dict[VolumeId, list[Any] | None]:
-            found: dict[VolumeId, list[Any] | None] = {}
+        def rows() -> dict[VolumeId, Any]:
+            found: dict[VolumeId, Any] = {}
             first()
             for volume in volumes:
                 is_late = time.monotonic() - started > ROWS_SECONDS
@@ -124,13 +125,13 @@ class RepairApi:
     async def list_shard(self, request: web.Request, _: bytes) -> web.Response:
         """Return the files of a shard."""
         volume = parse_volume(request.match_info["volume"])
-        shard = _shard(request.match_info["shard"])
+        shard = volume_wire.parse_shard(request.match_info["shard"])
         files = await self._comparisons.run(self._store.list_shard, volume, shard)
         return web.json_response(wire.render_listing(files))
 
     async def list_shards(self, request: web.Request, body: bytes) -> web.Response:
         """Return the files of several shards."""
-        shards = _shards(body)
+        shards = volume_wire.parse_shard_list(body)
         volume = parse_volume(request.match_info["volume"])
         listings = await self._comparisons.map(partial(self._store.list_shard, volume), shards)
         rows = [wire.render_listing(files) for files in listings]
@@ -150,22 +151,34 @@ class RepairApi:
         hints = await self._threads.run(self._store.list_photo_hints, volume, photo)
         return web.json_response(wire.render_hints(hints))
 
-    async def tombstone_digests(self, request: web.Request, _: bytes) -> web.Response:
-        """Return the digest of the tombstones of every shard with any."""
-        volume = parse_volume(request.match_info["volume"])
-        return web.json_response(await self._comparisons.run(self._store.tombstone_digests, volume))
+    async def tombstone_digests(self, _: web.Request, body: bytes) -> web.Response:
+        """Return one digest of all tombstones of each volume."""
 
-    async def tombstones(self, request: web.Request, body: bytes) -> web.Response:
-        """Return the names of all tombstones of some shards."""
-        volume = parse_volume(request.match_info["volume"])
-        names = await self._comparisons.run(self._store.tombstones, volume, _shards(body))
-        return web.json_response(names)
+        def row(volume: VolumeId) -> str:
+            return volume_digest(self._store.tombstone_digests(volume))
 
-    async def lift_fence(self, request: web.Request, _: bytes) -> web.Response:
-        """Lift the fence of a volume, because all its tombstones are on this node."""
-        volume = parse_volume(request.match_info["volume"])
+        return await self._rows(volume_wire.parse_volumes(body), row)
+
+    async def tombstone_shards(self, _: web.Request, body: bytes) -> web.Response:
+        """Return the digest of the tombstones of every shard with any, of each volume."""
+        return await self._rows(volume_wire.parse_volumes(body), self._store.tombstone_digests)
+
+    async def tombstone_names(self, _: web.Request, body: bytes) -> web.Response:
+        """Return the names of all tombstones of some shards of each volume."""
+        shards = volume_wire.parse_shards(body)
+
+        def row(volume: VolumeId) -> list[str]:
+            return self._store.tombstones(volume, shards[volume])
+
+        return await self._rows(shards, row)
+
+    async def lift_fences(self, request: web.Request, body: bytes) -> web.Response:
+        """Lift the fences of volumes, because all their tombstones are on this node."""
         serial = request.match_info["serial"]
-        return web.json_response({"lifted": self._fence.lift(volume, serial=serial)})
+        volumes = volume_wire.parse_volumes(body)
+        return web.json_response(
+            {"lifted": sum(self._fence.lift(volume, serial=serial) for volume in volumes)}
+        )
 
     async def note_lifting(self, request: web.Request, _: bytes) -> web.Response:
         """Keep the fence up, because a storagemaster makes progress with it."""
@@ -201,16 +214,3 @@ class RepairApi:
             return error
         except OSError as error:
             return NodeError(f"cannot read {place}: {error}")
-
-
-def _shards(body: bytes) -> list[str]:
-    try:
-        return [_shard(each) for each in parse_json(body)]
-    except (ValueError, TypeError) as error:
-        raise BadRequest(f"invalid list of shards: {error}") from error
-
-
-def _shard(text: str) -> str:
-    if text not in SHARDS:
-        raise BadRequest(f"invalid shard {text!r}")
-    return text

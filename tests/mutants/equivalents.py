@@ -100,13 +100,14 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
     "storagemaster/repair/fence_lifting.py": {
         ": 0.25 -> 1.25": TUNING,
         ": 4 -> 5": TUNING,
+        ": 32 -> 33": TUNING,
         ": 16 -> 17": TUNING,
         "FenceLifter.lift_fences.one: async with gate: ..."
         " -> async with __import__('contextlib').nullcontext(): ...": TUNING,
         "FenceLifter._deliver_missed.one: async with gate: ..."
         " -> async with __import__('contextlib').nullcontext(): ...": TUNING,
-        "FenceLifter._lift: True -> False": "a failure ends the wait for the other mirrors",
-        "FenceLifter._deliver_missed: sorted -> list": "only the order of shards in a request",
+        "FenceLifter._lift_known: sorted -> list": "only the order of volumes in a request",
+        "differing_shards: sorted -> list": "only the order of shards in a request",
     },
     "storagemaster/repair/reconcile.py": {
         ": 8 -> 9": TUNING,

@@ -1,5 +1,6 @@
 """Bugs in the summaries of shards."""
 
+from storagemaster.repair.fence_lifting import FenceLifter
 from storagemaster.repair.volume_comparison import VolumeComparison
 from storagenode.disk.summaries import shard_summary, summaries
 from storagenode.disk.summaries.summaries import Summaries
@@ -98,7 +99,38 @@ def counts_silent_mirrors_as_equal(patch):
     patch.setattr(VolumeComparison, "_is_equal", without_silent)
 
 
+def lifts_without_the_missed_tombstones(patch):
+    """Count the tombstones that a mirror has and the fenced node lacks as delivered."""
+
+    async def delivered(_self, _node, volumes, *_):
+        return set(volumes)
+
+    patch.setattr(FenceLifter, "_deliver_missed", delivered)
+
+
+def lifts_without_silent_mirrors(patch):
+    """Lift a fence when the mirrors that are up have reported their tombstones."""
+    others = FenceLifter._others
+
+    def those_up(self, node, volume):
+        mirrors = self._mirrors.cluster.volumes[volume].mirrors
+        up = tuple(each for each in mirrors if each != node and self._fleet.is_up(each))
+        return others(self, node, volume) or up or (node,)
+
+    patch.setattr(FenceLifter, "_others", those_up)
+
+
 BUGS_OF_SUMMARIES = (
+    PlantedBug(
+        what="a fence is lifted before the node has the tombstones that it missed",
+        plant=lifts_without_the_missed_tombstones,
+        found_by=Tests("tests/probes/test_returning_nodes.py"),
+    ),
+    PlantedBug(
+        what="a fence is lifted although another mirror did not report its tombstones",
+        plant=lifts_without_silent_mirrors,
+        found_by=Tests("tests/storagemaster/repair/test_fence_lifting.py"),
+    ),
     PlantedBug(
         what="the digest of a volume does not depend on the digests of its shards",
         plant=digests_the_shards_of_a_volume_by_name,

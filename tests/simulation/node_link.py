@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from storagenode.protocol.audit_log import AuditFile
@@ -15,8 +15,6 @@ from storagenode.protocol.files import (
     FileStream,
     ListedFile,
     Published,
-    UnfinishedPhotos,
-    VolumeSummary,
 )
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from storagenode.protocol.maps import MapKind
@@ -28,11 +26,11 @@ from storagenode.transport.write_batcher import WriteBatcher
 from tests.simulation.network import Machine, Network
 from tests.simulation.pipe import Pipe
 from tests.simulation.simulated_node import SimulatedNode
+from tests.simulation.volume_link import VolumeLink
 from volumes.cluster import NodeId
 from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PhotoId
 from volumes.photo_path import Info, PhotoFile, PhotoVersion, VolumeId, volume_of
-from volumes.photo_shapes import ShapeRule
 
 STORE_CALLS = frozenset(
     {
@@ -53,7 +51,7 @@ PARTIAL_CALLS = {
 """Methods of `NodeClient`, each with the method of the node's partial uploads that it calls."""
 
 
-class NodeLink:
+class NodeLink(VolumeLink):
     """Link from a machine to a node."""
 
     def __init__(self, network: Network, source: Machine, node: SimulatedNode) -> None:
@@ -289,56 +287,15 @@ class NodeLink:
         )
         return {shard: self._proven.listed(volume, files) for shard, files in found.items()}
 
-    async def volume_summaries(self, volumes: Sequence[VolumeId]) -> dict[VolumeId, VolumeSummary]:
-        """Return the summaries of volumes."""
-        store = self._node.store
-
-        def summaries() -> dict[VolumeId, VolumeSummary]:
-            store.look_again()
-            return {each: store.volume_summary(each) for each in volumes}
-
-        return await self._request(summaries)
-
-    async def unfinished(
-        self, known: Mapping[VolumeId, str], rule: ShapeRule
-    ) -> dict[VolumeId, UnfinishedPhotos | None]:
-        """Return the photos without sizes of volumes whose digests have changed."""
-        store = self._node.store
-        found = await self._request(lambda: {each: store.unfinished(each, rule) for each in known})
-        return {
-            each: None if unfinished.digest == known[each] else unfinished
-            for each, unfinished in found.items()
-        }
-
     async def shard_digests(
-        self,
-        volume: VolumeId,
-        sizes: SizeFilter | None = None,
-        *,
-        on_progress: Callable[[], Any] | None = None,
+        self, volume: VolumeId, sizes: SizeFilter | None = None
     ) -> dict[str, str]:
         """Return the digest of every shard."""
-        del on_progress  # no volume has that many files
         return await self._request(lambda: self._node.store.shard_digests(volume, sizes))
-
-    async def tombstone_digests(
-        self, volume: VolumeId, *, on_progress: Callable[[], Any] | None = None
-    ) -> dict[str, str]:
-        """Return the digest of the tombstones of every shard."""
-        del on_progress
-        return await self._request(lambda: self._node.store.tombstone_digests(volume))
 
     async def note_lifting(self, serial: str) -> None:
         """Keep the fence up."""
         await self._request(lambda: self._node.fence.note_progress(serial=serial))
-
-    async def tombstones(self, volume: VolumeId, shards: Sequence[str]) -> set[str]:
-        """Return the names of all tombstones of some shards."""
-        return set(await self._request(lambda: self._node.store.tombstones(volume, shards)))
-
-    async def lift_fence(self, volume: VolumeId, serial: str) -> None:
-        """Lift the fence of a volume."""
-        await self._request(lambda: self._node.fence.lift(volume, serial=serial))
 
     async def pull_many(
         self, pulls: Sequence[Pull], *, timeout_seconds: float

@@ -26,7 +26,7 @@ from tests.storagenode.photo_samples import MTIME, VOLUME
 from volumes.cluster import Cluster, Node, NodeId
 from volumes.config.cluster_file import load_cluster
 from volumes.machines import own_certificate
-from volumes.photo_path import Variant, VolumeId, render_path
+from volumes.photo_path import Variant, render_path
 from volumes.sizes import size_classes
 
 T = TypeVar("T")
@@ -208,8 +208,7 @@ def serving(site: Site, ids: Iterable[str]) -> Iterator[dict[str, ServedNode]]:
 async def lift_fences(client: NodeClient) -> None:
     """Lift all fences, as a storagemaster does for a node that missed nothing."""
     status = await client.status()
-    for volume in status.fenced:
-        await client.lift_fence(VolumeId(volume), status.fence_serial)
+    await client.lift_fences(status.fence_serial, status.fenced)
 
 
 async def chunked(data: bytes, *, size: int = 64 * 1024) -> AsyncIterator[bytes]:

@@ -1,124 +1,17 @@
 """Lifting of fences, with nodes that only record."""
 
-from types import SimpleNamespace
-
 import pytest
 
-from storagemaster.repair.fence_lifting import (
-    LEFT_SECONDS_MAX,
-    FenceLifter,
-    missed_tombstones,
-)
-from storagenode.protocol.errors import NodeError, UnprovenTombstone, Unreachable
+from storagemaster.repair.fence_lifting import LEFT_SECONDS_MAX, missed_tombstones
+from storagenode.protocol.errors import NodeError, Unreachable
 from storagenode.protocol.layout import HintFile, Place
 from storagenode.protocol.wire import HINTS_PER_LIST_MAX
-from volumes.cluster import Volume
+from tests.storagemaster.repair.fenced_nodes import Cluster
 from volumes.photo_path import Info, PhotoTombstone, PhotoVersion, VersionTombstone
 
 ONE = PhotoTombstone(1, "01jd3x8m2c9qp4k7")
 TWO = VersionTombstone(PhotoVersion(1, "01jd3x8m2c9qp4m8", "3fz8qd"))
 NAMES = {"k7": {"01jd3x8m2c9qp4k7.gone"}, "m8": {"01jd3x8m2c9qp4m8_3fz8qd.gone"}}
-
-
-class Node:
-    """A node that reports what a test gives it, and records what it receives."""
-
-    def __init__(self, name, *, tombstones=(), files=("k7",)):
-        self.name, self.tombstones_by_shard, self.files = name, dict(tombstones), files
-        self.hints, self.failing, self.listed, self.progress = {}, {}, [], []
-        self.lifted, self.received = [], []
-        self.status = SimpleNamespace(
-            fenced=(), fence_serial="1", hints=0, volumes=(1, 2), cold_tiers={}, map_version=2
-        )
-
-    def _fail_at(self, step):
-        if step in self.failing:
-            raise self.failing[step]
-
-    async def tombstone_digests(self, volume, *, on_progress):
-        """Return a digest of the names in each shard."""
-        assert volume in {1, 2}
-        self._fail_at("digests")
-        await on_progress()
-        return {shard: str(sorted(names)) for shard, names in self.tombstones_by_shard.items()}
-
-    async def tombstones(self, volume, shards):
-        """Return the names in some shards."""
-        assert volume in {1, 2}
-        self.listed.append(list(shards))
-        return {name for each in shards for name in self.tombstones_by_shard.get(each, ())}
-
-    async def shard_digests(self, volume):
-        """Return a digest of each shard with files."""
-        assert volume == 1, "only this volume has strays"
-        return dict.fromkeys(self.files, "")
-
-    async def list_hints(self, mirror):
-        """Return the hints for a mirror."""
-        self._fail_at("hints")
-        return self.hints.get(mirror, [])
-
-    async def note_lifting(self, serial):
-        """Record progress."""
-        self.progress.append(serial)
-
-    async def lift_fence(self, volume, serial):
-        """Record a lifted fence."""
-        self._fail_at("lift")
-        self.lifted.append((volume, serial))
-
-
-class Cluster:
-    """Three nodes. East and west are the mirrors of volumes 1 and 2."""
-
-    def __init__(self):
-        self.nodes = {name: Node(name) for name in ("east", "west", "north")}
-        self.nodes["north"].status.volumes = ()
-        volume = Volume(number=1, mirrors=("east", "west"), since=2)
-        self.volumes = {1: volume, 2: volume}
-        self.down = set()
-        self.unproven = set()
-        self.owned = {1, 2}
-        self.now_seconds = 0.0
-        mirrors = SimpleNamespace(
-            cluster=self, nodes=self.nodes, fleet=self, owns=lambda volume: volume in self.owned
-        )
-        self.lifter = FenceLifter(mirrors, self, now_seconds=lambda: self.now_seconds)
-
-    @property
-    def east(self):
-        """The node that is fenced."""
-        return self.nodes["east"]
-
-    def view(self):
-        """Return the views of all nodes."""
-        return {
-            name: SimpleNamespace(up=name not in self.down, status=node.status)
-            for name, node in self.nodes.items()
-        }
-
-    def is_up(self, name):
-        """Return True if a node is up."""
-        return name not in self.down
-
-    def mark_down(self, name, reason):
-        """Record that a node is down."""
-        assert reason
-        self.down.add(name)
-
-    async def seconds_of(self, name, tombstone):
-        """Return the second of a delete."""
-        if tombstone in self.unproven:
-            raise UnprovenTombstone("no proof")
-        return len(name)
-
-    async def write_tombstone(self, name, tombstone, *, mtime_seconds):
-        """Record a delivered tombstone."""
-        self.nodes[name].received.append((tombstone, mtime_seconds))
-
-    def fence(self, *volumes, serial="1"):
-        """Fence volumes of east."""
-        self.east.status.fenced, self.east.status.fence_serial = volumes, serial
 
 
 @pytest.fixture(name="cluster")
@@ -139,7 +32,7 @@ async def test_a_fence_is_lifted_after_the_missed_tombstones(cluster):
     cluster.east.tombstones_by_shard = {"k7": {"01jd3x8m2d0000k7.gone"}} | both
     assert await cluster.lifter.lift_fences() == 1
     assert cluster.east.received == [(ONE, 4), (TWO, 4)]
-    assert cluster.east.listed == cluster.nodes["west"].listed == [["k7", "m8"]]
+    assert cluster.east.listed == cluster.nodes["west"].listed == [{1: ["k7", "m8"]}]
     assert cluster.east.lifted == [(1, "1")]
     assert cluster.east.progress == ["1"] * 4
     assert cluster.nodes["west"].received == []
@@ -202,6 +95,46 @@ async def test_equal_tombstones_are_not_listed(cluster):
     assert await cluster.lifter.lift_fences() == 2
     assert cluster.east.lifted == [(1, "1"), (2, "1")]
     assert cluster.east.listed == []
+    assert cluster.east.lift_requests == 1
+
+
+async def test_many_volumes_with_the_same_mirrors_share_requests(cluster):
+    """One request compares them, and one lifts the fences of all that are equal."""
+    volumes = range(1, 101)
+    cluster.volumes = dict.fromkeys(volumes, cluster.volumes[1])
+    cluster.owned = set(volumes)
+    cluster.nodes["west"].tombstones_by_shard = NAMES
+    cluster.fence(*volumes)
+    assert await cluster.lifter.lift_fences() == len(volumes)
+    for name in ("east", "west"):
+        assert cluster.nodes[name].compared == [list(volumes)]
+    assert cluster.east.lift_requests == 2
+    assert cluster.east.lifted[-2:] == [(1, "1"), (2, "1")]
+    assert len(cluster.east.listed) == 1
+
+
+async def test_a_tombstone_that_the_node_cannot_write_keeps_the_fence_of_its_volume(cluster):
+    """The other tombstones of the volume are delivered, and other volumes are lifted."""
+    cluster.fence(1, 2)
+    cluster.nodes["west"].tombstones_by_shard = NAMES
+    cluster.unwritable = {ONE}
+    assert await cluster.lifter.lift_fences() == 1
+    assert cluster.east.lifted == [(2, "1")]
+    assert (TWO, 4) in cluster.east.received
+    cluster.unwritable = set()
+    assert await cluster.lifter.lift_fences() == 1
+
+
+async def test_the_fence_of_a_volume_that_a_mirror_does_not_report_stays(cluster):
+    """Its tombstones are not known, whatever the mirror reports of other volumes."""
+    cluster.fence(1, 2)
+    for name in ("west", "east"):
+        silent = cluster.nodes[name]
+        silent.silent = {1}
+        assert await cluster.lifter.lift_fences() == (name == "west")
+        silent.silent = ()
+    assert cluster.east.lifted == [(2, "1")]
+    assert await cluster.lifter.lift_fences() == 1
 
 
 async def test_a_fence_stays_while_another_mirror_is_down(cluster):
@@ -222,11 +155,12 @@ async def test_a_fence_stays_while_another_mirror_follows_an_older_map(cluster):
     assert await cluster.lifter.lift_fences() == 1
 
 
-@pytest.mark.parametrize("step", ["digests", "lift"])
+@pytest.mark.parametrize("step", ["digests", "shards", "names", "lift"])
 @pytest.mark.parametrize("name", ["east", "west"])
 async def test_a_fence_stays_while_a_node_fails(cluster, name, step):
     """The next pass tries again."""
     cluster.fence(1)
+    cluster.nodes["west"].tombstones_by_shard = NAMES
     cluster.nodes[name].failing = {step: NodeError("no")}
     is_needed = (name, step) != ("west", "lift")
     assert await cluster.lifter.lift_fences() == (not is_needed)
