@@ -4,6 +4,7 @@ from permission_urls.application_keys import application_key, application_keys
 from permission_urls.errors import (
     BadMac,
     BadTokenSignature,
+    BeyondRestriction,
     Expired,
     Forbidden,
     InvalidKeys,
@@ -58,6 +59,13 @@ from permission_urls.permission import (
 )
 from permission_urls.purposes import Purpose
 from permission_urls.read_signer import ReadSigner
+from permission_urls.restrictions import (
+    HOURS_MAX,
+    UNRESTRICTED,
+    Restriction,
+    restricted_key,
+    restriction_of,
+)
 from permission_urls.sessions import LINK_SECONDS, SESSION_SECONDS, Session, SessionSigner
 from permission_urls.signing import DerivedKey, derived_key, derived_keys, fingerprint, mac
 from permission_urls.tickets import (
@@ -90,6 +98,7 @@ __all__ = [
     "CLOCK_SKEW_SECONDS_MAX",
     "DEFAULT_APPLICATION",
     "DIGEST_IN_TRAILER",
+    "HOURS_MAX",
     "LINK_SECONDS",
     "MALFORMED_REGEX",
     "NO_EXPIRY",
@@ -97,8 +106,10 @@ __all__ = [
     "SESSION_SECONDS",
     "SIGNATURE_SECONDS",
     "TARGET_BYTES_MAX",
+    "UNRESTRICTED",
     "BadMac",
     "BadTokenSignature",
+    "BeyondRestriction",
     "DerivedKey",
     "Expired",
     "FollowedFile",
@@ -122,6 +133,7 @@ __all__ = [
     "PermittedPath",
     "Purpose",
     "ReadSigner",
+    "Restriction",
     "RetiredKey",
     "RevokedTokens",
     "Scope",
@@ -169,6 +181,8 @@ __all__ = [
     "record_of",
     "render_keys",
     "render_permission_url",
+    "restricted_key",
+    "restriction_of",
     "round_up_expiry",
     "save_keys",
     "save_tokens",

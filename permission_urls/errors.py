@@ -8,6 +8,7 @@ PermissionUrlError
 │   ├── UnknownKey            no key has this id
     │   ├── RetiredKey            the key with this id is retired
     │   ├── BadMac                another key, another purpose, or changed bytes
+    │   ├── BeyondRestriction     the MAC is valid, but the key may not sign this URL
     │   ├── Expired               the MAC is valid, but the expiry has passed
     │   ├── TooFarAhead           the MAC is valid, but no sender sets an expiry so late
     │   └── WrongScope            the API token is valid, but lacks the scope
@@ -78,6 +79,12 @@ class BadMac(Forbidden):
     """The MAC does not match these bytes and this key."""
 
     reason = "bad mac"
+
+
+class BeyondRestriction(Forbidden):
+    """The MAC is valid, but the restriction of its key excludes the size class or the expiry."""
+
+    reason = "beyond the restriction of the key"
 
 
 class Expired(Forbidden):

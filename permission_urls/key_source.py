@@ -86,6 +86,8 @@ def problems_between(rings: Mapping[Purpose, KeyRing]) -> list[str]:
     for purpose, ring in rings.items():
         for key in ring.keys:
             name = f"{purpose}.{key.key_id}"
+            if key.is_restricted and purpose is not Purpose.READ:
+                problems.append(f"key {name} is restricted, which only keys of purpose read can be")
             first = owner.setdefault(key.secret, name)
             if first.partition(".")[0] != purpose:
                 problems.append(f"keys {first} and {name} have the same secret")

@@ -22,12 +22,15 @@ from permission_urls.errors import InvalidKeys
 from permission_urls.purposes import Purpose
 
 KEY_ID_PATTERN = "[a-z0-9]{1,4}"
+RESTRICTION_PATTERN = "(?=[wlo1-9])(?:w[lo]?|lo?|o)?(?:[1-9][0-9]{0,3})?"
+"""Some of the classes web, large, and original; longest lifetime in hours."""
 SECRET_BYTES = 32
+RESTRICTED_SECRET_BYTES = 24
 
 # Thirty-two random bytes have about thirty distinct values. Fewer than eight indicates a typed key
 # or a repeated character.
 _DIFFERENT_BYTES_MIN = 8
-_KEY_ID = re.compile(KEY_ID_PATTERN)
+_KEY_ID = re.compile(f"{KEY_ID_PATTERN}(-{RESTRICTION_PATTERN})?")
 
 RandomBytes = Callable[[int], bytes]
 """Source of random bytes, such as `os.urandom`."""
@@ -50,6 +53,9 @@ class KeyState(StrEnum):
 class Key:
     """One secret and its id.
 
+    A restricted key signs URLs for an application. Its id names the restriction, and its secret is
+    derived; see `permission_urls.restrictions`.
+
     Raises:
         InvalidKeys: The id does not match the grammar, or the secret is weak.
     """
@@ -64,6 +70,11 @@ class Key:
         problems = problems_of_id(self.key_id) + problems_of_secret(self.key_id, self.secret)
         if problems:
             raise InvalidKeys(problems)
+
+    @property
+    def is_restricted(self) -> bool:
+        """True if the key signs some URLs only, and verifies none."""
+        return "-" in self.key_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,8 +181,9 @@ def problems_of_id(key_id: str) -> list[str]:
 
 def problems_of_secret(key_id: str, secret: bytes) -> list[str]:
     """Return the problems of one secret, without quoting it."""
-    if len(secret) != SECRET_BYTES:
-        return [f"key {key_id!r}: the secret has {len(secret)} bytes, not {SECRET_BYTES}"]
+    expected = RESTRICTED_SECRET_BYTES if "-" in key_id else SECRET_BYTES
+    if len(secret) != expected:
+        return [f"key {key_id!r}: the secret has {len(secret)} bytes, not {expected}"]
     if len(set(secret)) < _DIFFERENT_BYTES_MIN:
         return [f"key {key_id!r}: the secret is weak: it repeats a few bytes"]
     return []

@@ -17,8 +17,10 @@ that applies decides:
     | 4   | has the id of no key, or of a retired key                   | 403 UnknownKey,  |
     |     |                                                             |     RetiredKey   |
     | 5   | has a MAC that does not match that key                      | 403 BadMac       |
-    | 6   | has an expiry that is not 0 and has passed                  | 403 Expired      |
-    | 7   | is any other                                                | ok: its path     |
+    | 6   | has a class or an expiry beyond the restriction of its key  | 403 Beyond-      |
+    |     |                                                             |     Restriction  |
+    | 7   | has an expiry that is not 0 and has passed                  | 403 Expired      |
+    | 8   | is any other                                                | ok: its path     |
 
 Row 1: it does not begin with `/`, contains `%`, `;`, `?`, `//`, `/.`, or a byte above 0x7f, or is
 longer than 512 bytes. Row 2: every other target that is not a permission URL, such as a bare photo
@@ -35,7 +37,7 @@ from typing import NamedTuple
 
 from permission_urls.errors import MalformedUrl, NoPermission, Unsignable
 from permission_urls.expiry import EXPIRY_PATTERN, parse_expiry, render_expiry
-from permission_urls.keys import KEY_ID_PATTERN
+from permission_urls.restrictions import URL_KEY_PATTERN
 from permission_urls.signing import MAC_PATTERN
 
 TARGET_BYTES_MAX = 512
@@ -49,7 +51,7 @@ _EXT = f"({'|'.join(EXTENSIONS)})"
 
 MALFORMED_REGEX = rf"^(?!/)|[%;?]|/[/.]|[^\x00-\x7f]|^[\s\S]{{{TARGET_BYTES_MAX + 1}}}"
 PERMISSION_URL_REGEX = (
-    rf"^/{_STEM}_{_SIZE}\.({KEY_ID_PATTERN})\.({EXPIRY_PATTERN})\.({MAC_PATTERN})\.{_EXT}$(?!\n)"
+    rf"^/{_STEM}_{_SIZE}\.({URL_KEY_PATTERN})\.({EXPIRY_PATTERN})\.({MAC_PATTERN})\.{_EXT}$(?!\n)"
 )
 
 _MALFORMED = re.compile(MALFORMED_REGEX)
@@ -60,7 +62,10 @@ _LOGGABLE_PREFIX = re.compile("[/0-9a-z_]{0,64}")
 
 
 class Permission(NamedTuple):
-    """An unverified permission: key id, expiry in seconds (0 never expires), and MAC."""
+    """An unverified permission: key, expiry in seconds (0 never expires), and MAC.
+
+    `key_id` includes the restriction of a restricted key: "a-w168".
+    """
 
     key_id: str
     expiry: int

@@ -7,16 +7,25 @@ from permission_urls.expiry import NO_EXPIRY, render_expiry
 from permission_urls.key_source import KeySource
 from permission_urls.permission import is_stem, join_url, parse_photo_path, signed_bytes
 from permission_urls.purposes import Purpose
+from permission_urls.restrictions import Restriction, restriction_in
 from permission_urls.signing import DerivedKey, PurposeSigner
 
 
 class ReadSigner:
-    """Signer of permission URLs with the signing key of a source, or with a derived key."""
+    """Signer of permission URLs with the signing key of a source, or with a derived key.
+
+    With a restricted key, a verifier refuses a URL beyond `restriction`.
+    """
 
     __slots__ = ("_signer",)
 
     def __init__(self, keys: KeySource | DerivedKey) -> None:
         self._signer = PurposeSigner(keys, Purpose.READ)
+
+    @property
+    def restriction(self) -> Restriction:
+        """The limits of the signing key."""
+        return restriction_in(self._signer.current()[0])
 
     def url(self, path: str, *, size_class: str, expiry_seconds: int = NO_EXPIRY) -> str:
         """Return the permission URL of one photo path, with a leading slash.

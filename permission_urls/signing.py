@@ -77,7 +77,15 @@ def derived_key(ring: KeyRing, key_id: str, purpose: Purpose) -> bytes:
 
 
 def derived_keys(ring: KeyRing, purpose: Purpose) -> dict[str, bytes]:
-    """Return the derived key of every key that is not retired, by id."""
+    """Return the derived key of every key that is not retired, by id.
+
+    Raises:
+        InvalidKeys: A key is restricted, so no other key derives from it.
+    """
+    restricted = [key.key_id for key in ring.keys if key.is_restricted]
+    if restricted:
+        advice = "it signs URLs of one application, and verifies nothing; use the cluster's keys"
+        raise InvalidKeys([f"key {restricted[0]!r} is restricted: {advice}"])
     return {key.key_id: _derive(key, purpose) for key in ring.keys if key.state.verifies}
 
 
@@ -202,12 +210,21 @@ class PurposeVerifier:
             RetiredKey: The key is retired.
             BadMac: The MAC is wrong.
         """
+        if not hmac.compare_digest(self.mac_of(key_id)(message), mac):
+            raise BadMac
+
+    def mac_of(self, key_id: str) -> KeyedMac:
+        """Return the MAC of the key with this id.
+
+        Raises:
+            UnknownKey: No key has this id.
+            RetiredKey: The key is retired.
+        """
         self.follow()
         keyed_mac = self._macs.get(key_id)
         if keyed_mac is None:
             raise RetiredKey if key_id in self._retired_ids else UnknownKey
-        if not hmac.compare_digest(keyed_mac(message), mac):
-            raise BadMac
+        return keyed_mac
 
 
 @lru_cache(maxsize=64)
@@ -217,4 +234,4 @@ def keyed_mac(key: Key, purpose: Purpose) -> KeyedMac:
 
 
 def _derive(key: Key, purpose: Purpose) -> bytes:
-    return signer(key.secret, purpose).derive_key()
+    return key.secret if key.is_restricted else signer(key.secret, purpose).derive_key()

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from hmac import compare_digest
 
-from permission_urls.errors import Expired, UnknownSize
+from permission_urls.errors import BadMac, BeyondRestriction, Expired, UnknownSize
 from permission_urls.expiry import is_expired, render_expiry
 from permission_urls.key_source import KeySource
 from permission_urls.permission import PermittedPath, parse_permission_url, signed_bytes
 from permission_urls.purposes import Purpose
-from permission_urls.signing import PurposeVerifier
+from permission_urls.restrictions import restriction_in
+from permission_urls.signing import KeyedMac, PurposeVerifier
 
 # Size of the cache of verified URLs; clients often request a new photo several times.
 CACHE_ENTRIES_MAX = 4096
@@ -39,13 +41,16 @@ class Verifier:
 
         Raises:
             MalformedUrl: Row 1 of the table; respond with 400.
-            Forbidden: Rows 2 to 6; respond with the constant 403. The subclass has the reason, for
+            Forbidden: Rows 2 to 7; respond with the constant 403. The subclass has the reason, for
                 logs only.
         """
         if self._keys.follow():
             self._open.cache_clear()
         permitted = self._open(raw)
-        if is_expired(permitted.permission.expiry, now_seconds):
+        key_id, expiry, _ = permitted.permission
+        if "-" in key_id and not restriction_in(key_id).permits_expiry(expiry, now_seconds):
+            raise BeyondRestriction
+        if is_expired(expiry, now_seconds):
             raise Expired
         return permitted
 
@@ -58,5 +63,15 @@ class Verifier:
         message = signed_bytes(
             permitted.stem, expiry_text=render_expiry(permission.expiry), size_class=size_class
         )
-        self._keys.check(message, key_id=permission.key_id, mac=permission.mac)
+        if not compare_digest(self._mac_of(permission.key_id)(message), permission.mac):
+            raise BadMac
+        if not restriction_in(permission.key_id).permits_class(size_class):
+            raise BeyondRestriction
         return permitted
+
+    def _mac_of(self, url_key: str) -> KeyedMac:
+        key_id, _, restriction = url_key.partition("-")
+        keyed_mac = self._keys.mac_of(key_id)
+        if not restriction:
+            return keyed_mac
+        return KeyedMac(keyed_mac(restriction.encode()).encode())

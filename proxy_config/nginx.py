@@ -8,6 +8,7 @@ from permission_urls import (
     PERMISSION_URL_REGEX,
     cache_control,
 )
+from permission_urls.restrictions import SLACK_SECONDS
 from proxy_config.edge_settings import (
     LUA_MODULE_NAME,
     NGINX_PROGRAM,
@@ -88,6 +89,7 @@ def render_nginx(
         "permission_url_regex": PERMISSION_URL_REGEX,
         "malformed_regex": MALFORMED_REGEX,
         "front_lines": FRONT_LINES,
+        "slack_seconds": SLACK_SECONDS,
     }
     names = (CONFIG_NAME, *_SCRIPTS, ROUTES_NAME, KEYS_NAME)
     return {name: render_template(f"{name}.j2", values) for name in names}

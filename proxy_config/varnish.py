@@ -5,6 +5,7 @@ import ipaddress
 from collections.abc import Mapping
 
 from permission_urls import MALFORMED_REGEX, NO_EXPIRY, PERMISSION_URL_REGEX, cache_control
+from permission_urls.restrictions import SLACK_SECONDS
 from proxy_config.edge_settings import VARNISH_PROGRAM, VarnishSettings, allowed_purge_networks
 from proxy_config.read_keys import check_read_keys, fingerprint_of, keys_with_zero_bytes
 from proxy_config.routing import COUNT_COLUMNS, find_edge, route_table
@@ -79,6 +80,7 @@ def render_varnish(
         "malformed_regex": MALFORMED_REGEX,
         "request_id_regex": ID_PATTERN,
         "front_lines": FRONT_LINES,
+        "slack_seconds": SLACK_SECONDS,
         "vcl_name": _vcl_name,
         "vcl_network": _vcl_network,
     }

@@ -16,8 +16,9 @@
     square = false
     class = "web"
 
-`read_key` signs URLs, `ticket_key` signs upload tickets, and `webhook_keys` check webhooks. Each is
-derived, so no key of the cluster follows from it. `glassplate application export` writes the file.
+`read_key` signs URLs, and its id names a restriction if it has one. `ticket_key` signs upload
+tickets, and `webhook_keys` check webhooks. Each is derived, so no key of the cluster follows from
+it. `glassplate application export` writes the file.
 """
 
 import json
@@ -32,12 +33,14 @@ from typing import Any
 
 from glassplate.errors import BadConfig
 from permission_urls import DerivedKey
+from permission_urls.keys import problems_of_id
 from volumes.sizes import Size
 
 _HEADING = """\
 # Addresses and credentials of application {application}. Keep this file secret, mode 0600.
 """
 _SECRET = re.compile("[0-9a-f]{64}")
+_RESTRICTED_SECRET = re.compile("[0-9a-f]{48}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +135,7 @@ def parse_application(text: str) -> ApplicationFile:
             uploads=tuple(values["uploads"]),
             edges=tuple(values["edges"]),
             token=values["token"],
-            read_key=_parse_key(values["read_key"]) if "read_key" in values else None,
+            read_key=_parse_read_key(values["read_key"]) if "read_key" in values else None,
             ticket_key=_parse_key(values["ticket_key"]),
             webhook_keys={id_: _parse_secret(t) for id_, t in values["webhook_keys"].items()},
             sizes=tuple(
@@ -150,13 +153,23 @@ def _document_of_key(key: DerivedKey) -> dict[str, str]:
     return {"id": key.key_id, "secret": key.secret.hex()}
 
 
+def _parse_read_key(values: Mapping[str, Any]) -> DerivedKey:
+    key_id = str(values["id"])
+    if problems := problems_of_id(key_id):
+        raise ValueError(problems[0])
+    pattern = _RESTRICTED_SECRET if "-" in key_id else _SECRET
+    return DerivedKey(key_id, _parse_secret(values["secret"], pattern))
+
+
 def _parse_key(values: Mapping[str, Any]) -> DerivedKey:
     return DerivedKey(str(values["id"]), _parse_secret(values["secret"]))
 
 
-def _parse_secret(text: str) -> bytes:
-    if not _SECRET.fullmatch(text):
-        raise ValueError("a secret is not 64 characters of lower-case hex")
+def _parse_secret(text: str, pattern: re.Pattern[str] = _SECRET) -> bytes:
+    if not pattern.fullmatch(text):
+        raise ValueError(
+            "a secret is not 64 characters of lower-case hex, or 48 of a restricted key"
+        )
     return bytes.fromhex(text)
 
 

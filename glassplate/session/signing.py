@@ -55,6 +55,7 @@ class Signing:
         Raises:
             NoKeys: The client has no keys.
             UnknownSize: The size or format does not exist.
+            UsageError: The key is restricted, and its restriction excludes the size or `expires`.
         """
         from glassplate.urls.photo_urls import sign_url
 
@@ -87,8 +88,8 @@ class Signing:
 
         `photo` is the status of a ready photo, or a reference with its `info`. `sizes` is the
         attribute of that name: how wide the page shows the photo. `width_max` leaves out wider
-        sizes. A client with keys signs the URLs without a network, for `expires`; one without takes
-        the URLs of the status.
+        sizes. A client with keys signs the URLs without a network, for `expires`, and leaves out
+        sizes that a restricted key may not sign; one without takes the URLs of the status.
 
         Raises:
             UsageError: The photo is not ready, or has no size to show.
@@ -144,8 +145,14 @@ class Signing:
         reference = photo.reference if isinstance(photo, PhotoStatus) else photo
         letters = dict.fromkeys(each.size for each in (*parsed.variants, *parsed.second_pass))
         # A size that is no longer in the config has no class, so no URL opens it.
-        known = [size.letter for size in self._sizes if size.letter in letters]
+        known = [size.letter for size in self._signable_sizes() if size.letter in letters]
         return parsed, {each: self.url(reference, each, expires=expires) for each in known}
+
+    def _signable_sizes(self) -> tuple[Size, ...]:
+        """Return the sizes of the table whose URLs the key may sign."""
+        from glassplate.urls.photo_urls import signable_sizes
+
+        return signable_sizes(self._url_keys, self._sizes) if self._url_keys else self._sizes
 
     def sign_token(
         self,

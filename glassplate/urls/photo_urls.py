@@ -10,6 +10,7 @@ from permission_urls import (
     KeyRingError,
     KeySource,
     ReadSigner,
+    Restriction,
     Unsignable,
     round_up_expiry,
 )
@@ -34,7 +35,7 @@ def sign_url(
 
     Raises:
         UnknownSize: The size or format does not exist, or an original has no `ext`.
-        UsageError: `expires` is not positive.
+        UsageError: `expires` is not positive, or the URL is beyond the restriction of the key.
     """
     classes = size_classes(tuple(sizes))
     if size not in classes:
@@ -47,12 +48,38 @@ def sign_url(
         lifetime = int(expires.total_seconds())
         expiry = round_up_expiry(now_seconds, lifetime_seconds=lifetime)
     try:
-        path = render_path(variant)
-        return ReadSigner(keys).url(path, size_class=classes[size], expiry_seconds=expiry)
+        path, signer = render_path(variant), ReadSigner(keys)
+        restriction = signer.restriction
+        if not (
+            restriction.permits_class(classes[size])
+            and restriction.permits_expiry(expiry, now_seconds)
+        ):
+            raise UsageError(_beyond(restriction, size, classes[size], expires))
+        return signer.url(path, size_class=classes[size], expiry_seconds=expiry)
     except Unsignable as error:
         raise UsageError(str(error)) from error
     except KeyRingError as error:
         raise NoKeys(f"cannot sign a URL: {error}") from error
+
+
+def signable_sizes(keys: KeySource | DerivedKey, sizes: Sequence[Size]) -> tuple[Size, ...]:
+    """Return the sizes whose class the signing key may sign."""
+    restriction = ReadSigner(keys).restriction
+    return tuple(size for size in sizes if restriction.permits_class(size.size_class))
+
+
+def _beyond(restriction: Restriction, size: str, size_class: str, expires: timedelta | None) -> str:
+    if not restriction.permits_class(size_class):
+        classes = " and ".join(sorted(restriction.size_classes))
+        return (
+            f"cannot sign size {size!r} of class {size_class}: the key is restricted to {classes}; "
+            "get the URL from a storagemaster, or use a key that permits it"
+        )
+    lifetime = "that never expires" if expires is None else f"for {expires}"
+    return (
+        f"cannot sign a URL {lifetime}: the key is restricted to {restriction.hours_max} hours; "
+        "pass a shorter `expires`"
+    )
 
 
 def _ext_of(size: str, ext: str | None) -> str:

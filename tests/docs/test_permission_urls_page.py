@@ -5,7 +5,15 @@ import subprocess
 
 import pytest
 
-from permission_urls import KeyRing, MalformedUrl, ReadSigner, Verifier
+from permission_urls import (
+    HOURS_MAX,
+    DerivedKey,
+    KeyRing,
+    MalformedUrl,
+    ReadSigner,
+    Verifier,
+    restricted_key,
+)
 from permission_urls.errors import Forbidden
 from permission_urls.expiry import WINDOW_SECONDS
 from permission_urls.keys import Key, KeyState
@@ -15,12 +23,14 @@ from permission_urls.permission import (
     parse_permission_url,
     signed_bytes,
 )
+from permission_urls.restrictions import SLACK_SECONDS, restriction_in
 from permission_urls.signing import Purpose, derived_key
 from tests.docs.pages import blocks, codes, read_page, section, tables
 from volumes.sizes import DEFAULT_SIZES, size_classes
 
 PAGE = read_page("docs/formats/permission-urls.md")
 KEYS, VECTORS = tables(section(PAGE, "## Worked vectors"))
+(RESTRICTED,) = tables(section(PAGE, "## Restricted keys"))
 CLASSES = size_classes(DEFAULT_SIZES)
 RUNNERS = {
     "javascript": ["node", "-"],
@@ -109,6 +119,22 @@ def test_the_window_is_the_one_of_the_code():
 def test_derived_keys(row):
     """The read key of each secret is as the page has it."""
     assert derived_key(ring_of("a"), row["key"], Purpose.READ).hex() == row["derived key"]
+
+
+@pytest.mark.parametrize("row", RESTRICTED, ids=lambda row: row["restriction"])
+def test_restricted_keys(row):
+    """Each one derives from the read key of its row."""
+    key_id, restriction = codes(row["derived key"])[0], row["restriction"]
+    derived = derived_key(ring_of("a"), key_id, Purpose.READ)
+    key = restricted_key(DerivedKey(key_id, derived), restriction_in(f"{key_id}-{restriction}"))
+    assert key.secret.decode() == row["restricted key"]
+
+
+def test_the_limits_of_a_lifetime():
+    """The page has the largest number of hours, and the seconds beyond them."""
+    text = section(PAGE, "## Restricted keys")
+    assert f"from 1 to {HOURS_MAX}" in text
+    assert f"{SLACK_SECONDS} seconds" in text
 
 
 @pytest.mark.parametrize("row", VECTORS, ids=lambda row: row["#"])

@@ -32,7 +32,19 @@ from glassplate import (
 )
 from glassplate.blocking import Client as BlockingClient
 from glassplate.session.new_tokens import sign_new_token
-from permission_urls import Purpose, Verifier, save_keys
+from permission_urls import (
+    DerivedKey,
+    Key,
+    KeyRing,
+    Keys,
+    KeyState,
+    Purpose,
+    Verifier,
+    derived_keys,
+    restricted_key,
+    restriction_of,
+    save_keys,
+)
 from tests.free_ports import free_ports
 from volumes.sizes import DEFAULT_SIZES, size_classes
 
@@ -347,3 +359,25 @@ def test_an_exported_key_signs_urls_and_nothing_else(client, cluster, photo, tmp
         Client(
             cluster.masters, signing_key=cluster.keys.only([Purpose.JOB]), edges=["http://x"]
         ).url(receipt.reference, "m")
+
+
+def test_a_restricted_key_signs_what_it_may_and_says_what_not(client, cluster, photo):
+    """A URL beyond the restriction is an error before any edge refuses it."""
+    receipt = client.put(photo)
+    read_key = DerivedKey("a", derived_keys(cluster.keys.ring(Purpose.READ), Purpose.READ)["a"])
+    key = restricted_key(read_key, restriction_of(["web"], 24))
+    restricted = Key(key_id=key.key_id, secret=key.secret, state=KeyState.SIGNING)
+    signer = Client(
+        cluster.masters,
+        signing_key=Keys({Purpose.READ: KeyRing(keys=(restricted,))}),
+        edges=["http://photos.example"],
+    )
+    verifier = Verifier(cluster.keys, size_classes(DEFAULT_SIZES))
+    url = signer.url(receipt.reference, "m", expires=timedelta(hours=24))
+    assert verifier.verify(url.removeprefix("http://photos.example"), time.time())
+    with pytest.raises(UsageError, match="size 'k' of class large: the key is restricted to web"):
+        signer.url(receipt.reference, "k", expires=timedelta(hours=1))
+    with pytest.raises(UsageError, match="restricted to 24 hours; pass a shorter `expires`"):
+        signer.url(receipt.reference, "m", expires=timedelta(days=2))
+    with pytest.raises(UsageError, match="URL that never expires"):
+        signer.url(receipt.reference, "m")

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from reference_verifier import EXTS, derive_read_key, judge, make_mac
+from reference_verifier import EXTS, derive_read_key, judge, make_mac, restrict
 
 NOW = 1_700_000_000
 SIZE_CLASSES = (
@@ -101,6 +101,7 @@ def cases() -> Iterator[Case]:
     yield from strange_paths()
     yield from strange_permissions()
     yield from permissions_of_others()
+    yield from restricted_keys()
     yield from cut_and_flipped()
     yield from clocks()
 
@@ -110,8 +111,10 @@ def signed(
     ext: str = "jpg", size_class: str | None = None, key: bytes | None = None,
 ) -> str:  # fmt: skip
     """Return a URL with a valid MAC, unless a class or a key is overridden."""
+    name, _, restriction = key_id.partition("-")
+    own = DERIVED.get(name, b"no key's")
     mac = make_mac(
-        key or DERIVED.get(key_id, b"no key's"),
+        key or (restrict(own, restriction) if restriction else own),
         expiry=expiry,
         stem=stem,
         size_class=size_class or SIZE_CLASSES.get(size, "web"),
@@ -341,6 +344,32 @@ def permissions_of_others() -> Iterator[Case]:
         yield url.replace(mac, text), "403", label
     for text in ("A" * 24, "_" * 24, "-" * 24, mac[::-1], mac.swapcase()):
         yield url.replace(mac, text), "403", f"K67 MAC {text}"
+
+
+def restricted_keys() -> Iterator[Case]:
+    """Yield URLs of keys that are restricted to classes or to a lifetime."""
+    for letters in ("w", "l", "o", "wl", "wo", "lo"):
+        for size in "mko":
+            verdict = "ok" if SIZE_CLASSES[size][0] in letters else "403"
+            url = signed(size=size, key_id=f"b2-{letters}")
+            yield url, verdict, f"R1 class {SIZE_CLASSES[size]} by a key for {letters}"
+    web = signed(key_id="a-w")
+    for before, after in ((".a-w.", ".a."), (".a-w.", ".a-wl."), (".a-w.", ".b2-w."),
+                          (".a-w.", ".a-w1."), ("_m.", "_o.")):  # fmt: skip
+        yield web.replace(before, after), "403", f"R2 {before} changed to {after}"
+    yield signed(key_id="a-w", key=DERIVED["a"]), "403", "R2 signed by the key, named as restricted"
+    twice = restrict(restrict(DERIVED["a"], "w"), "o")
+    yield signed(size="o", key_id="a-o", key=twice), "403", "R2 derived from a restricted key"
+    for key_id in ("old-w", "zz-w", "a-", "a-lw", "a-wlo", "a-ww", "a-x", "a-W", "a-w-", "-w",
+                   "a-0", "a-01", "a-w0", "a-10000", "a-1w", "a--w", "a_w", "aaaaa-w"):  # fmt: skip
+        yield signed(key_id=key_id), "403", f"R3 key {key_id}"
+    for key_id, expiry in (("a-1", "0"), ("a-w1", "0"), ("a-9999", "0"), ("a-w9999", "ffffffff")):
+        yield signed(key_id=key_id, expiry=expiry), "403", f"R4 expiry {expiry} by {key_id}"
+    for hours, ahead, verdict in ((1, 3600, "ok"), (1, 4200, "ok"), (1, 4201, "403"), (1, 0, "403"),
+                                  (168, 605_400, "ok"), (168, 605_401, "403")):  # fmt: skip
+        for key_id in (f"a-{hours}", f"9zzz-w{hours}"):
+            url = signed(key_id=key_id, expiry=f"{NOW + ahead:x}")
+            yield url, verdict, f"clock R4 {ahead} s ahead by {key_id}"
 
 
 def cut_and_flipped() -> Iterator[Case]:

@@ -41,6 +41,12 @@ def make_mac(read_key: bytes, *, expiry: str, stem: str, size_class: str) -> str
     return base64.urlsafe_b64encode(digest[:18]).decode()
 
 
+def restrict(read_key: bytes, restriction: str) -> bytes:
+    """Derive a restricted key."""
+    digest = hmac.digest(read_key, restriction.encode(), "sha256")
+    return base64.urlsafe_b64encode(digest[:18])
+
+
 def judge(
     raw: bytes, *, now: int, read_keys: Mapping[str, bytes], size_classes: Mapping[str, str]
 ) -> Verdict:
@@ -52,12 +58,19 @@ def judge(
     except NotInGrammar:
         return REFUSED
     stem, size, key_id, expiry, mac, ext = fields
-    if size not in size_classes or key_id not in read_keys:
+    name, _, restriction = key_id.partition("-")
+    if size not in size_classes or name not in read_keys:
         return REFUSED
-    made = make_mac(read_keys[key_id], expiry=expiry, stem=stem, size_class=size_classes[size])
+    read_key = restrict(read_keys[name], restriction) if restriction else read_keys[name]
+    made = make_mac(read_key, expiry=expiry, stem=stem, size_class=size_classes[size])
     if not hmac.compare_digest(made, mac):
         return REFUSED
     if expiry != "0" and int(expiry, 16) <= now:
+        return REFUSED
+    letters, hours = restriction.rstrip("0123456789"), restriction.lstrip("wlo")
+    if letters and size_classes[size][0] not in letters:
+        return REFUSED
+    if hours and (expiry == "0" or int(expiry, 16) > now + int(hours) * 3600 + 600):
         return REFUSED
     return "ok", f"{stem}_{size}.{ext}"
 
@@ -91,6 +104,9 @@ def read_fields(raw: bytes) -> tuple[str, str, str, str, str, str]:
     if len(photo) != 16 or len(version) != 6 or not size or shard != photo[14:]:
         raise NotInGrammar
     key_id, at = take(raw, at, LOWER + DIGITS, 4)
+    restriction = b""
+    if raw[at : at + 1] == b"-":
+        restriction, at = take_restriction(raw, at)
     at = expect(raw, at, b".")
     expiry, at = take(raw, at, HEX_DIGITS, 10)
     at = expect(raw, at, b".")
@@ -102,9 +118,24 @@ def read_fields(raw: bytes) -> tuple[str, str, str, str, str, str]:
         raise NotInGrammar
     stem = b"%b/%b/%b_%b" % (volume, shard, photo, version)
     return (
-        stem.decode(), size.decode(), key_id.decode(), expiry.decode(), mac.decode(),
-        raw[at:].decode(),
+        stem.decode(), size.decode(), (key_id + restriction).decode(), expiry.decode(),
+        mac.decode(), raw[at:].decode(),
     )  # fmt: skip
+
+
+def take_restriction(raw: bytes, begin: int) -> tuple[bytes, int]:
+    """Return a restriction with its hyphen, and the position after it.
+
+    Raises:
+    NotInGrammar: It is empty, has a class twice or in another order, or all classes.
+    """
+    letters, at = take(raw, begin + 1, b"wlo", 3)
+    hours, at = take(raw, at, DIGITS, 4)
+    if letters not in {b"", b"w", b"l", b"o", b"wl", b"wo", b"lo"} or hours[:1] == b"0":
+        raise NotInGrammar
+    if not letters and not hours:
+        raise NotInGrammar
+    return raw[begin:at], at
 
 
 def expect(raw: bytes, at: int, byte: bytes) -> int:

@@ -36,5 +36,5 @@ def test_verifier_and_reference_agree(half, reference, ring, size_classes, now):
         counts[judged[0]] += 1
     print(dict(counts))  # noqa: T201 - shows what the targets were worth
     assert sum(counts[verdict] for verdict in ("ok", "400", "403")) == TARGETS_PER_HALF
-    assert len(counts) == 9
+    assert len(counts) == 10
     assert min(counts.values()) > TARGETS_PER_HALF // 250

@@ -35,7 +35,7 @@ def permitted_paths(draw):
         size=draw(st.sampled_from("abcdefghijklmnopqrstuvwxyz")),
         ext=draw(st.sampled_from(["jpg", "png", "gif", "webp", "avif", "heic", "tif"])),
         permission=Permission(
-            key_id=draw(st.from_regex("[a-z0-9]{1,4}", fullmatch=True)),
+            key_id=draw(st.from_regex("[a-z0-9]{1,4}(-(w|wl|lo)?[1-9])?", fullmatch=True)),
             expiry=draw(st.integers(min_value=0, max_value=16**10 - 1)),
             mac=draw(st.text(alphabet=BASE64URL, min_size=24, max_size=24)),
         ),

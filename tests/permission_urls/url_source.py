@@ -62,7 +62,7 @@ class UrlSource:
         if kind < 0.85:
             return url[:at] + url[at + 1 :]
         if kind < 0.9:
-            return url[:at] + url[at : at + 1].swapcase() + url[at + 1 :]
+            return url[:at] + _other_case(url[at : at + 1]) + url[at + 1 :]
         if kind < 0.95:
             return url[:at]
         other = self._urls[int(rng() * POOL_COUNT)]
@@ -77,8 +77,13 @@ class UrlSource:
         near = self._now + self._random.randint(-3, 3)
         expiry = pick(["0", "0", f"{near:x}", "ffffffff", "ffffffffff", "1"])
         stem = f"{volume}/{photo[-2:]}/{photo}_{version}"
+        restriction = pick(["", "", "w", "wl", "o", "lo", "1", "w9999", "168"])
+        read_key = self._keys[key_id]
+        if restriction:
+            key_id = f"{key_id}-{restriction}"
+            read_key = self._reference.restrict(read_key, restriction)
         mac = self._reference.make_mac(
-            self._keys[key_id], expiry=expiry, stem=stem, size_class=self._size_classes[size]
+            read_key, expiry=expiry, stem=stem, size_class=self._size_classes[size]
         )
         return volume, photo[-2:], photo, version, size, key_id, expiry, mac, pick(EXTS)
 
@@ -89,7 +94,7 @@ class UrlSource:
             "photo": ["", "01jd3x8m2c9qp4k", "01jd3x8m2c9qp4k7a", "o" * 16, "0" * 16, "A" * 16],
             "version": ["", "3fz8q", "3fz8qdd", "ilouil", "3FZ8QD"],
             "size": ["", "M", "mm", "1", "z", "o", "k"],
-            "key": ["", "aaaaa", "A", "zz", "0"],
+            "key": ["", "aaaaa", "A", "zz", "0", "a-", "a-w", "a-ow", "a-wlo", "a-0", "-w"],
             "expiry": ["", "00", "01", "FF", "10000000000", "-1", "+1", "0x1", "g"],
             "mac": ["", "A" * 23, "A" * 25, "A" * 24, "=" * 24, "A" * 22 + "==", "+/" * 12],
             "ext": list(BAD_EXTS),
@@ -98,6 +103,11 @@ class UrlSource:
             values = [value.encode().decode("latin-1") for value in strange[name]]
             # About a third of the values are invalid, whatever their number is.
             choices.extend(values * (POOL_COUNT // (2 * len(values))))
+
+
+def _other_case(text: str) -> str:
+    """Return the other case of ASCII, so that the text stays in Latin-1."""
+    return text.encode("latin-1").swapcase().decode("latin-1")
 
 
 def join(fields) -> str:

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from permission_urls import Purpose, permission, tokens, verifier
+from permission_urls import Purpose, Restriction, permission, tokens, verifier
 from permission_urls.errors import BadMac
 from permission_urls.signing import PurposeVerifier
 from tests.planted.finders import Tests
@@ -75,6 +75,25 @@ def accepts_tokens_without_an_expiry(patch):
     patch.setattr(tokens, "parse_claims", lambda claims: parse({"expiry": 0, **claims}))
 
 
+def ignores_the_classes_of_a_key(patch):
+    """Open every size class with a restricted key."""
+    patch.setattr(Restriction, "permits_class", lambda *_: True)
+
+
+def ignores_the_lifetime_of_a_key(patch):
+    """Accept URLs of a restricted key that end at any time."""
+    patch.setattr(Restriction, "permits_expiry", lambda *_: True)
+
+
+def derives_one_key_for_all_restrictions(patch):
+    """Leave the restriction out of the derivation, so that it can be changed."""
+    patch.setattr(
+        verifier.Verifier,
+        "_mac_of",
+        lambda self, key: self._keys.mac_of(key.partition("-")[0]),
+    )
+
+
 BUGS_OF_PERMISSIONS = (
     PlantedBug(
         what="only a prefix of the MAC is compared",
@@ -89,6 +108,21 @@ BUGS_OF_PERMISSIONS = (
     PlantedBug(
         what="a URL is decoded before it is verified",
         plant=decodes_before_it_verifies,
+        found_by=GOLDEN,
+    ),
+    PlantedBug(
+        what="the size classes of a restricted key are not checked",
+        plant=ignores_the_classes_of_a_key,
+        found_by=GOLDEN,
+    ),
+    PlantedBug(
+        what="the longest lifetime of a restricted key is not checked",
+        plant=ignores_the_lifetime_of_a_key,
+        found_by=GOLDEN,
+    ),
+    PlantedBug(
+        what="a restricted key is the key that it derives from",
+        plant=derives_one_key_for_all_restrictions,
         found_by=GOLDEN,
     ),
     PlantedBug(

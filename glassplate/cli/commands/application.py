@@ -19,6 +19,12 @@ from glassplate.cli.config_changes import append_application
 from glassplate.cli.connection import Connection
 from glassplate.cli.failures import WrongUsage
 from glassplate.cli.options.parameter_types import BYTES, LIFETIME, NEVER, VOLUME_RANGES
+from glassplate.cli.options.read_key_limits import (
+    longest_option,
+    only_option,
+    parse_restriction,
+    signing_read_key,
+)
 from glassplate.cli.views.output import json_option, print_json
 from glassplate.session.application_file import (
     ApplicationFile,
@@ -28,15 +34,16 @@ from glassplate.session.application_file import (
 from glassplate.session.new_tokens import new_token
 from permission_urls import (
     DEFAULT_APPLICATION,
+    UNRESTRICTED,
     DerivedKey,
     Keys,
     Purpose,
     Token,
     add_token,
     application_keys,
-    derived_keys,
     load_keys,
     load_tokens,
+    restricted_key,
     sign_token,
     ticket_key_of,
 )
@@ -170,6 +177,8 @@ def list_applications(connection: Connection, *, as_json: bool) -> None:
     show_default=True,
     help=f"Lifetime of its token, or {NEVER}.",
 )
+@only_option
+@longest_option
 @click.option("--no-read-key", is_flag=True, help="Leave out the key that signs URLs.")
 @click.option(
     "--upload-url",
@@ -187,6 +196,8 @@ def export(
     scopes: tuple[str, ...],
     expires: timedelta | None,
     no_read_key: bool,
+    size_classes: tuple[str, ...],
+    longest: timedelta | None,
     uploads: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -196,11 +207,13 @@ def export(
     webhooks. It has no key of the cluster. A file that stdout is redirected to gets mode 0600.
 
     With the key for URLs, the application signs URLs of any photo and size whose reference it
-    knows. With --no-read-key, it gets URLs from storagemasters, as far as its token permits.
+    knows; with --only and --longest, only of some size classes, or that end soon. With
+    --no-read-key, it gets URLs from storagemasters, as far as its token permits.
 
     \b
     Examples:
       glassplate application export shop > shop.toml
+      glassplate application export blog --only web --longest 7d > blog.toml
       glassplate application export phone --no-read-key --scope upload
       glassplate --url https://upload.example application export shop --json
     """
@@ -212,6 +225,12 @@ def export(
             f"Add it with `glassplate application add {name}`."
         )
     keys = load_keys(Path(cluster.keys_file))
+    restriction = parse_restriction(size_classes, longest)
+    if no_read_key and restriction != UNRESTRICTED:
+        raise WrongUsage(
+            "--no-read-key leaves nothing to restrict; omit it, or --only and --longest"
+        )
+    read_key = None if no_read_key else restricted_key(signing_read_key(keys), restriction)
     token = new_token(scopes, expires=expires, application=name)
     file = _file_of(
         cluster,
@@ -219,7 +238,7 @@ def export(
         token,
         masters=connection.urls,
         uploads=uploads,
-        read_key=None if no_read_key else _read_key_of(keys),
+        read_key=read_key,
     )
     add_token(Path(cluster.tokens_file), token, now_seconds=time.time())
     _keep_from_others()
@@ -253,12 +272,6 @@ def _file_of(
         webhook_keys=application_keys(keys, Purpose.WEBHOOK, token.application),
         sizes=cluster.sizes,
     )
-
-
-def _read_key_of(keys: Keys) -> DerivedKey:
-    ring = keys.ring(Purpose.READ)
-    key_id = ring.signing_key.key_id
-    return DerivedKey(key_id, derived_keys(ring, Purpose.READ)[key_id])
 
 
 def _tokens_by_application(path: Path) -> dict[str, list[str]]:

@@ -10,7 +10,14 @@ from typing import Any
 import click
 
 from glassplate.cli.connection import Connection
+from glassplate.cli.failures import WrongUsage
 from glassplate.cli.options.parameter_types import DURATION
+from glassplate.cli.options.read_key_limits import (
+    longest_option,
+    only_option,
+    parse_restriction,
+    signing_read_key,
+)
 from glassplate.cli.views.output import json_option, print_json
 from glassplate.local.key_generation import (
     generate_cluster_keys,
@@ -18,7 +25,18 @@ from glassplate.local.key_generation import (
     next_key_id,
     today,
 )
-from permission_urls import Keys, KeyState, Purpose, load_keys, save_keys
+from permission_urls import (
+    UNRESTRICTED,
+    Key,
+    KeyRing,
+    Keys,
+    KeyState,
+    Purpose,
+    Restriction,
+    load_keys,
+    restricted_key,
+    save_keys,
+)
 from permission_urls.files.file_lock import locked
 
 PURPOSES = tuple(purpose.value for purpose in Purpose)
@@ -252,6 +270,8 @@ def retire(connection: Connection, *, purpose: Purpose, key_id: str) -> None:
     metavar="PURPOSE",
     help="Purpose to export. Repeatable.",
 )
+@only_option
+@longest_option
 @click.option(
     "--out",
     required=True,
@@ -259,23 +279,51 @@ def retire(connection: Connection, *, purpose: Purpose, key_id: str) -> None:
     help="Key file to write, with mode 0600.",
 )
 @click.pass_obj
-def export(connection: Connection, *, purposes: tuple[Purpose, ...], out: Path) -> None:
+def export(
+    connection: Connection,
+    *,
+    purposes: tuple[Purpose, ...],
+    size_classes: tuple[str, ...],
+    longest: timedelta | None,
+    out: Path,
+) -> None:
     r"""Write a key file that has some purposes only.
 
     With purpose read, an application signs URLs of any photo whose reference it knows, and
     nothing else. With purpose webhook, it checks webhooks. A storage node needs read, internal,
     and tombstone; a worker needs internal and job.
 
+    With --only and --longest, the key of purpose read signs URLs of some size classes, or that end
+    soon, and edges and nodes refuse all others. It ends when the key that it derives from is
+    retired.
+
     Retired keys are left out.
 
     \b
     Examples:
       glassplate keys export --purpose read --out shop-read.toml
+      glassplate keys export --purpose read --only web --longest 7d --out shop-web.toml
       glassplate keys export --purpose internal --purpose job --out worker.toml
     """
     current = load_keys(_key_file(connection))
-    save_keys(out, Keys({purpose: current.ring(purpose).without_retired() for purpose in purposes}))
-    click.echo(f"Wrote {out}: {', '.join(purposes)}")
+    restriction = parse_restriction(size_classes, longest)
+    if restriction == UNRESTRICTED:
+        exported = {purpose: current.ring(purpose).without_retired() for purpose in purposes}
+    elif set(purposes) != {Purpose.READ}:
+        raise WrongUsage("only a key of purpose read can be restricted; export the others alone")
+    else:
+        exported = {Purpose.READ: _restricted_ring(current, restriction)}
+    save_keys(out, Keys(exported))
+    click.echo(
+        f"Wrote {out}: {', '.join(purposes)}{f' {restriction.text}' * bool(restriction.text)}"
+    )
+
+
+def _restricted_ring(keys: Keys, restriction: Restriction) -> KeyRing:
+    """Return the key that signs within a restriction, without the key that it derives from."""
+    key = restricted_key(signing_read_key(keys), restriction)
+    restricted = Key(key_id=key.key_id, secret=key.secret, state=KeyState.SIGNING, made=today())
+    return KeyRing(keys=(restricted,))
 
 
 def _init(path: Path) -> str:

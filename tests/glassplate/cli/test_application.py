@@ -135,6 +135,19 @@ def test_an_exported_file_has_no_key_of_the_cluster(application, config):
         assert "nodes" not in text
 
 
+def test_an_exported_key_can_be_restricted(application, config):
+    """The application gets no key that signs more, and options that exclude each other fail."""
+    application("add", "shop")
+    made = application("export", "shop", "--only", "web", "--longest", "7d")
+    read_key = parse_application(made.stdout).read_key
+    assert read_key.key_id == "a-w168"
+    ring = load_keys(config.with_name("keys.toml")).ring(Purpose.READ)
+    assert derived_key(ring, "a", Purpose.READ).hex() not in made.stdout
+    refused = application("export", "shop", "--no-read-key", "--only", "web")
+    assert refused.exit_code == 2
+    assert "leaves nothing to restrict" in refused.stderr
+
+
 def test_the_options_of_an_export(application, config):
     """Scopes, lifetime, addresses, and the key for URLs are chosen."""
     application("add", "shop")

@@ -10,6 +10,7 @@ from glassplate.cli.main import main
 from glassplate.local.plan import LocalPorts, render_local_cluster
 from permission_urls import (
     BadMac,
+    BeyondRestriction,
     InvalidKeys,
     KeyState,
     Purpose,
@@ -246,3 +247,41 @@ def test_an_exported_file_signs_urls_and_nothing_else(keys, key_file, tmp_path):
     for purpose in set(Purpose) - {Purpose.READ}:
         for key in load_keys(key_file).ring(purpose).keys:
             assert key.secret.hex() not in text
+
+
+def test_a_restricted_key_signs_within_its_restriction(keys, key_file, tmp_path):
+    """The file has the restricted key alone, and the cluster refuses what it excludes."""
+    keys("init")
+    out = tmp_path / "shop.toml"
+    options = ("--only", "web", "--longest", "7d", "--out", str(out))
+    done = keys("export", "--purpose", "read", *options)
+    assert (done.exit_code, done.stdout) == (0, f"Wrote {out}: read w168\n")
+    own, cluster = load_keys(out), load_keys(key_file)
+    assert [key.key_id for key in own.ring(Purpose.READ).keys] == ["a-w168"]
+    assert cluster.ring(Purpose.READ).signing_key.secret.hex() not in out.read_text()
+    assert derived_key(cluster.ring(Purpose.READ), "a", Purpose.READ).hex() not in out.read_text()
+    signer, soon = ReadSigner(own), NOW_SECONDS + 86_400
+    verify(cluster, signer.url(f"{STEM}_m.jpg", size_class="web", expiry_seconds=soon))
+    for size_class, size, expiry in (("web", "m", 0), ("original", "o", soon)):
+        url = signer.url(f"{STEM}_{size}.jpg", size_class=size_class, expiry_seconds=expiry)
+        with pytest.raises(BeyondRestriction):
+            verify(cluster, url)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--purpose", "token", "--only", "web"), "only a key of purpose read can be restricted"),
+        (("--purpose", "read", "--longest", "90m"), "not in whole hours"),
+        (("--purpose", "read", "--longest", "90w"), "out of range: 1 to 9999"),
+        (("--purpose", "read", "--only", "thumb"), "'thumb' is not one of"),
+    ],
+)
+def test_a_restriction_that_no_key_can_have_is_refused(keys, tmp_path, options, why):
+    """The error has the reason, and no file is written."""
+    keys("init")
+    out = tmp_path / "shop.toml"
+    done = keys("export", *options, "--out", str(out))
+    assert done.exit_code == 2
+    assert why in " ".join(done.stderr.split())
+    assert not out.exists()

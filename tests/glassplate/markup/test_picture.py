@@ -1,6 +1,7 @@
 """Markup of photos: valid HTML with the right URLs, widths, and formats, and nothing unescaped."""
 
 import json
+import re
 from dataclasses import asdict, replace
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -11,7 +12,15 @@ import pytest
 from glassplate import Client, Html, Info, NoKeys, PhotoStatus, UsageError, blocking
 from imageworker.make_sizes import make_sizes
 from imageworker.recipe import DEFAULT_RECIPE
-from permission_urls import Verifier
+from permission_urls import (
+    DerivedKey,
+    Keys,
+    Purpose,
+    Verifier,
+    derived_keys,
+    restricted_key,
+    restriction_of,
+)
 from permission_urls.keys import Key, KeyRing, KeyState
 from tests.imageworker.photo_zoo import good
 from volumes.sizes import DEFAULT_SIZES, size_classes
@@ -243,3 +252,17 @@ def test_both_clients_give_the_same_markup(signer):
         REFERENCE, DOCUMENT, alt="x"
     )
     assert client.srcset(STATUS) == signer.srcset(STATUS)
+
+
+def test_sizes_that_a_restricted_key_may_not_sign_are_left_out():
+    """A page of an application with a key for small sizes shows those."""
+    key = restricted_key(
+        DerivedKey("a", derived_keys(KEYS, Purpose.READ)["a"]), restriction_of(["web"], 24)
+    )
+    restricted = Key(key_id=key.key_id, secret=key.secret, state=KeyState.SIGNING)
+    keys = Keys({Purpose.READ: KeyRing(keys=(restricted,))})
+    client = Client("http://127.0.0.1:1", signing_key=keys, edges=[EDGE])
+    ((_, image),) = elements(
+        f"<img {client.srcset(REFERENCE, DOCUMENT, expires=timedelta(hours=1))}>"
+    )
+    assert re.findall(r"_(.)\.a-w24\.", image["srcset"]) == ["m", "z"]

@@ -29,7 +29,10 @@ FILE = ApplicationFile(
 )
 
 
-@pytest.mark.parametrize("file", [FILE, dataclasses.replace(FILE, read_key=None)])
+RESTRICTED = dataclasses.replace(FILE, read_key=DerivedKey("a-w168", bytes(range(24))))
+
+
+@pytest.mark.parametrize("file", [FILE, RESTRICTED, dataclasses.replace(FILE, read_key=None)])
 def test_a_file_is_read_back_from_toml_and_json(file):
     """Both spellings have the same values."""
     assert parse_application(render_application(file)) == file
@@ -50,6 +53,8 @@ def test_other_languages_find_the_class_of_a_size():
         ("= 1", "Invalid"),
         (render_application(FILE).replace('token = "', 'tokens = "'), "'token' is missing"),
         (render_application(FILE).replace("0001", "000G"), "lower-case hex"),
+        (render_application(RESTRICTED).replace("a-w168", "a-lw"), "one to four of a-z"),
+        (render_application(RESTRICTED).replace("a-w168", "a"), "lower-case hex"),
         (render_application(FILE).replace("masters = [", "masters = 7 # ["), "another type"),
     ],
 )

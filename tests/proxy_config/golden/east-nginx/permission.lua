@@ -8,7 +8,7 @@ local bit = require "bit"
 local nodes = require "nodes"
 local signing = require "signing"
 
-local URL_REGEX = [==[^/(([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])/([0-9a-hjkmnp-tv-z]{2})/([0-9a-hjkmnp-tv-z]{14}\3)_[0-9a-hjkmnp-tv-z]{6})_([a-z])\.([a-z0-9]{1,4})\.((?:0|[1-9a-f][0-9a-f]{0,9}))\.([A-Za-z0-9_-]{24})\.(jpg|png|gif|webp|avif|heic|tif)$(?!\n)]==]
+local URL_REGEX = [==[^/(([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])/([0-9a-hjkmnp-tv-z]{2})/([0-9a-hjkmnp-tv-z]{14}\3)_[0-9a-hjkmnp-tv-z]{6})_([a-z])\.([a-z0-9]{1,4}(?:-(?=[wlo1-9])(?:w[lo]?|lo?|o)?(?:[1-9][0-9]{0,3})?)?)\.((?:0|[1-9a-f][0-9a-f]{0,9}))\.([A-Za-z0-9_-]{24})\.(jpg|png|gif|webp|avif|heic|tif)$(?!\n)]==]
 local MALFORMED_REGEX = [==[^(?!/)|[%;?]|/[/.]|[^\x00-\x7f]|^[\s\S]{513}]==]
 
 -- Entries of each of the two generations of a worker's cache.
@@ -35,10 +35,16 @@ local function judge(target)
     if not mac or not are_equal(mac, part[8]) then
         return nil
     end
+    local ends_at = part[7] ~= "0" and tonumber(part[7], 16) or nil
+    -- The time that is left only gets shorter, so a cached target needs no other look at this.
+    local seconds_max = signing.seconds_max(part[6])
+    if seconds_max and (not ends_at or ends_at - ngx.now() > seconds_max) then
+        return nil
+    end
     return {
         photo_path = part[1] .. "_" .. part[5] .. "." .. part[9],
         verdict = nodes.have(tonumber(part[2])) and "permitted" or "unknown",
-        ends_at = part[7] ~= "0" and tonumber(part[7], 16) or nil,
+        ends_at = ends_at,
     }
 end
 

@@ -237,7 +237,7 @@ sub read_or_write_mark {
 
 # Reject a URL that does not have the form of a permission URL.
 sub check_form {
-    if (req.url !~ "^/(([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])/([0-9a-hjkmnp-tv-z]{2})/([0-9a-hjkmnp-tv-z]{14}\3)_[0-9a-hjkmnp-tv-z]{6})_([a-z])\.([a-z0-9]{1,4})\.((?:0|[1-9a-f][0-9a-f]{0,9}))\.([A-Za-z0-9_-]{24})\.(jpg|png|gif|webp|avif|heic|tif)$(?!\n)") {
+    if (req.url !~ "^/(([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])/([0-9a-hjkmnp-tv-z]{2})/([0-9a-hjkmnp-tv-z]{14}\3)_[0-9a-hjkmnp-tv-z]{6})_([a-z])\.([a-z0-9]{1,4}(?:-(?=[wlo1-9])(?:w[lo]?|lo?|o)?(?:[1-9][0-9]{0,3})?)?)\.((?:0|[1-9a-f][0-9a-f]{0,9}))\.([A-Za-z0-9_-]{24})\.(jpg|png|gif|webp|avif|heic|tif)$(?!\n)") {
         if (req.url ~ "^(?!/)|[%;?]|/[/.]|[^\x00-\x7f]|^[\s\S]{513}") {
             return (synth(400));
         }
@@ -301,31 +301,65 @@ sub vcl_pass {
 sub check_permission {
     if (req.url ~ "^[^.]+_[sqtmnwdzcb]\.") {
         set req.http.Photo-Class = "web";
+        if (req.url ~ "^[^.]+\.[^.-]+-[wlo]" && req.url !~ "^[^.]+\.[^.-]+-[wlo]*w") {
+            return (synth(403));
+        }
     } else if (req.url ~ "^[^.]+_[hkx]\.") {
         set req.http.Photo-Class = "large";
+        if (req.url ~ "^[^.]+\.[^.-]+-[wlo]" && req.url !~ "^[^.]+\.[^.-]+-[wlo]*l") {
+            return (synth(403));
+        }
     } else if (req.url ~ "^[^.]+_[o]\.") {
         set req.http.Photo-Class = "original";
+        if (req.url ~ "^[^.]+\.[^.-]+-[wlo]" && req.url !~ "^[^.]+\.[^.-]+-[wlo]*o") {
+            return (synth(403));
+        }
     } else {
         return (synth(403));
     }
 
     # The MAC is 18 bytes of the HMAC of {expiry}/{stem}/{class}. The comparison takes many bytes at a
     # time. Its duration reveals nothing unless the first eight bytes are already correct.
-    if (req.url ~ "^[^.]+\.a\.") {
-        if (!blob.equal(
-            blob.decode(HEX, 36, regsub(digest.hmac_sha256(key_a.encode(IDENTITY),
-                regsub(req.url, "^/([^.]+)_.\.[^.]+\.([^.]+).*$", "\2/\1/") + req.http.Photo-Class),
-                "^0x", "")),
-            blob.decode(BASE64URLNOPAD, 0, regsub(req.url, "^.*\.([^.]+)\.[^.]+$", "\1")))) {
-            return (synth(403));
+    # A restricted key is such a MAC of its restriction, as text.
+    if (req.url ~ "^[^.]+\.a[.-]") {
+        if (req.url !~ "^[^.]+\.[^.]+-") {
+            if (!blob.equal(
+                blob.decode(HEX, 36, regsub(digest.hmac_sha256(key_a.encode(IDENTITY),
+                    regsub(req.url, "^/([^.]+)_.\.[^.]+\.([^.]+).*$", "\2/\1/") + req.http.Photo-Class),
+                    "^0x", "")),
+                blob.decode(BASE64URLNOPAD, 0, regsub(req.url, "^.*\.([^.]+)\.[^.]+$", "\1")))) {
+                return (synth(403));
+            }
+        } else {
+            if (!blob.equal(
+                blob.decode(HEX, 36, regsub(digest.hmac_sha256(blob.transcode(HEX, BASE64URLNOPAD, DEFAULT, 36, regsub(
+                digest.hmac_sha256(key_a.encode(IDENTITY),
+                    regsub(req.url, "^[^.]+\.[^.-]+-([^.]+).*$", "\1")), "^0x", "")),
+                    regsub(req.url, "^/([^.]+)_.\.[^.]+\.([^.]+).*$", "\2/\1/") + req.http.Photo-Class),
+                    "^0x", "")),
+                blob.decode(BASE64URLNOPAD, 0, regsub(req.url, "^.*\.([^.]+)\.[^.]+$", "\1")))) {
+                return (synth(403));
+            }
         }
-    } else if (req.url ~ "^[^.]+\.b2\.") {
-        if (!blob.equal(
-            blob.decode(HEX, 36, regsub(digest.hmac_sha256(key_b2.encode(IDENTITY),
-                regsub(req.url, "^/([^.]+)_.\.[^.]+\.([^.]+).*$", "\2/\1/") + req.http.Photo-Class),
-                "^0x", "")),
-            blob.decode(BASE64URLNOPAD, 0, regsub(req.url, "^.*\.([^.]+)\.[^.]+$", "\1")))) {
-            return (synth(403));
+    } else if (req.url ~ "^[^.]+\.b2[.-]") {
+        if (req.url !~ "^[^.]+\.[^.]+-") {
+            if (!blob.equal(
+                blob.decode(HEX, 36, regsub(digest.hmac_sha256(key_b2.encode(IDENTITY),
+                    regsub(req.url, "^/([^.]+)_.\.[^.]+\.([^.]+).*$", "\2/\1/") + req.http.Photo-Class),
+                    "^0x", "")),
+                blob.decode(BASE64URLNOPAD, 0, regsub(req.url, "^.*\.([^.]+)\.[^.]+$", "\1")))) {
+                return (synth(403));
+            }
+        } else {
+            if (!blob.equal(
+                blob.decode(HEX, 36, regsub(digest.hmac_sha256(blob.transcode(HEX, BASE64URLNOPAD, DEFAULT, 36, regsub(
+                digest.hmac_sha256(key_b2.encode(IDENTITY),
+                    regsub(req.url, "^[^.]+\.[^.-]+-([^.]+).*$", "\1")), "^0x", "")),
+                    regsub(req.url, "^/([^.]+)_.\.[^.]+\.([^.]+).*$", "\2/\1/") + req.http.Photo-Class),
+                    "^0x", "")),
+                blob.decode(BASE64URLNOPAD, 0, regsub(req.url, "^.*\.([^.]+)\.[^.]+$", "\1")))) {
+                return (synth(403));
+            }
         }
     } else {
         return (synth(403));
@@ -334,6 +368,12 @@ sub check_permission {
     if (req.url !~ "^[^.]+\.[^.]+\.0\.") {
         call read_expiry;
         call refuse_if_over;
+    }
+    # The time that is left only gets shorter, so an object that was opened needs no other look at it.
+    if (req.url ~ "^[^.]+\.[^.-]+-[wlo]*[1-9]" && (!req.http.Photo-Expiry
+            || std.time(integer=std.integer(req.http.Photo-Expiry)) > now + 600s
+                + std.duration(regsub(req.url, "^[^.]+\.[^.-]+-[wlo]*([0-9]+).*$", "\1h"), 0s))) {
+        return (synth(403));
     }
     call log_photo;
 }
