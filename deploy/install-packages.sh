@@ -16,6 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1
 # By default, pip retries for a minute and more without a network.
 export PIP_RETRIES="${PIP_RETRIES:-2}" UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-15}"
 ANSWERS='Downloading|Using cached|Processing|already satisfied'
+SLOW_SECONDS=60
 UNREACHABLE='Retrying \(|NewConnectionError|NameResolution|ConnectTimeout|timed out|unreachable'
 
 main() {
@@ -85,19 +86,41 @@ make_venv() {
 # Sets `installer` to uv, unless it has no wheel for this machine.
 get_uv() {
   local status=0 index
+  local get=("$venv/bin/pip" install --no-compile --no-deps --only-binary :all: --progress-bar off
+    --require-hashes --requirement "$files/uv.txt")
   pin_of uv >"$files/uv.txt"
-  run_first_download "$ANSWERS" "Getting uv, which installs the packages" "$log" \
-    "$venv/bin/pip" install --no-compile --no-deps --only-binary :all: --progress-bar off \
-    --require-hashes --requirement "$files/uv.txt" || status=$?
+  run_first_download "$ANSWERS" pip_index "Getting uv, which installs the packages" "$log" \
+    "${get[@]}" || status=$?
+  if [ "$status" -ne 0 ] && [ "$status" -ne 124 ] && is_slow; then
+    export PIP_DEFAULT_TIMEOUT="$SLOW_SECONDS" UV_HTTP_TIMEOUT="$SLOW_SECONDS"
+    status=0
+    run_step "Trying again: the package index gets $SLOW_SECONDS s for a response" "$log" \
+      "${get[@]}" || status=$?
+  fi
   if [ "$status" -eq 0 ]; then
     installer=uv
     # uv does not read pip's config.
-    index="$("$venv/bin/pip" config list | sed -n "s/^[^ ]*[.]index-url='\(.*\)'$/\1/p")"
-    index="${index##*$'\n'}"
+    index="$(configured_index)"
     [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
   elif [ "$status" -eq 124 ] || grep -qE "$UNREACHABLE" "$log"; then
     fail_offline
   fi
+}
+
+configured_index() {
+  timeout 10 "$venv/bin/pip" config list | sed -n "s/^[^ ]*[.]index-url='\(.*\)'$/\1/p" | tail -n 1
+}
+
+# Prints the URL of the index that pip uses.
+pip_index() {
+  local index="${PIP_INDEX_URL:-}"
+  [ -n "$index" ] || index="$(configured_index)"
+  echo "${index:-https://pypi.org/simple}"
+}
+
+# Succeeds if the last step got no response from an index that accepts connections.
+is_slow() {
+  grep -qE "$UNREACHABLE" "$log" && accepts_connections "$(pip_index)"
 }
 
 install_locked() {
@@ -144,9 +167,13 @@ pin_of() {
 }
 
 fail_offline() {
+  if accepts_connections "$(pip_index)"; then
+    echo "The package index $(pip_index) is too slow: no response within" >&2
+    echo "${PIP_DEFAULT_TIMEOUT:-15} s. Run make again, or name another one in PIP_INDEX_URL." >&2
+    exit 1
+  fi
   echo "No package index is reachable. Connect this machine to the network, or name" >&2
   echo "an index that is reachable in PIP_INDEX_URL; then run make again." >&2
-  echo "On a slow network, run it with OFFLINE_SECONDS=60." >&2
   exit 1
 }
 

@@ -2,10 +2,12 @@
 # Steps of an installation that print their progress. Source this file.
 
 PROGRESS_SECONDS=3
-# Timeout of the first response of a package index, counted from the start of the script, so that a
-# missing network is reported soon. The step itself gets at least FIRST_DOWNLOAD_SECONDS_MIN.
+# Time without a response after which a package index is tried with a connection, counted from the
+# start of the script, so that a missing network is reported soon. The step itself gets at least
+# FIRST_DOWNLOAD_SECONDS_MIN. An index that accepts connections is slow, and not missing.
 OFFLINE_SECONDS="${OFFLINE_SECONDS:-8}"
 FIRST_DOWNLOAD_SECONDS_MIN=5
+CONNECT_SECONDS_MAX=3
 step_pid=""
 
 # run_step LABEL LOG COMMAND...: prints the label, runs the command with its output in LOG, and prints
@@ -14,10 +16,12 @@ run_step() {
   watch_step "" "$@"
 }
 
-# run_first_download PATTERN LABEL LOG COMMAND...: the same, but stops the command and returns 124 if no
-# line of LOG matches PATTERN within OFFLINE_SECONDS.
+# run_first_download PATTERN INDEX LABEL LOG COMMAND...: the same, but stops the command and returns 124
+# if no line of LOG matches PATTERN within OFFLINE_SECONDS, and the package index, whose URL the
+# function INDEX prints, accepts no connection.
 run_first_download() {
-  watch_step "$@"
+  index_url="$2"
+  watch_step "$1" "${@:3}"
 }
 
 watch_step() {
@@ -38,8 +42,11 @@ watch_step() {
     if [ -n "$pattern" ] && [ "$SECONDS" -ge "$OFFLINE_SECONDS" ] &&
       [ $((SECONDS - began)) -ge "$FIRST_DOWNLOAD_SECONDS_MIN" ]; then
       if ! grep -qE "$pattern" "$log"; then
-        stop_step
-        return 124
+        if ! accepts_connections "$("$index_url")"; then
+          stop_step
+          return 124
+        fi
+        echo "  the package index is slow: no response after $((SECONDS - began)) s"
       fi
       pattern=""
     fi
@@ -48,6 +55,22 @@ watch_step() {
   wait "$step_pid" || status=$?
   step_pid=""
   return "$status"
+}
+
+# accepts_connections URL: succeeds if the server of a package index, or the proxy to it, can be reached.
+accepts_connections() {
+  local url="$1" place port
+  case "$url" in
+    "") return 1 ;;
+    file:*) return 0 ;;
+    https:*) url="${https_proxy:-${HTTPS_PROXY:-$url}}" port=443 ;;
+    *) url="${http_proxy:-$url}" port=80 ;;
+  esac
+  place="${url#*://}"
+  place="${place%%/*}"
+  place="${place##*@}"
+  case "$place" in *:*) port="${place##*:}" ;; esac
+  timeout "$CONNECT_SECONDS_MAX" bash -c ': <>"/dev/tcp/$0/$1"' "${place%:*}" "$port" 2>/dev/null
 }
 
 # Stops the current step. Scripts call this from their traps.

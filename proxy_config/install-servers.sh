@@ -118,6 +118,11 @@ loss_of() {
   esac
 }
 
+# Prints the URL of the first archive that apt-get uses, such as http://deb.debian.org/debian.
+debian_archive() {
+  timeout 5 apt-get indextargets --format '$(SITE)' 2>/dev/null | head -n 1
+}
+
 # Installs as many of the packages as possible; the caller checks for missing ones afterwards.
 install_packages() {
   local package
@@ -134,7 +139,7 @@ install_packages() {
   trap 'exit 130' INT
   trap 'exit 143' TERM
   forbid_starts
-  if ! run_first_download 'Hit:|Get:|Waiting' "Reading Debian's package lists" "$log" \
+  if ! run_first_download 'Hit:|Get:|Waiting' debian_archive "Reading Debian's package lists" "$log" \
     apt_get update; then
     echo "Debian's archive is not reachable: trying with the existing package lists." >&2
   fi

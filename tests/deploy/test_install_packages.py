@@ -1,10 +1,12 @@
 """`deploy/install-packages.sh`: progress, no network, no uv. A fake pip takes the calls."""
 
 import os
+import socket
 
 import pytest
 
 from tests.deploy.timed_script import calls_of, make_program, run_timed
+from tests.free_ports import free_port
 
 LOCKED = "--require-hashes --requirement requirements/server.lock"
 NO_WHEEL = 'echo "ERROR: No matching distribution found" >&2; exit 1'
@@ -65,8 +67,9 @@ def test_an_optimized_python_is_preferred(root, tmp_path, python3, debian, used,
 
 
 @pytest.mark.parametrize("pip", ["exec sleep 60", NO_INDEX], ids=["silence", "no route"])
-def test_without_a_network_it_says_so_within_ten_seconds(root, venv, pip):
+def test_without_a_network_it_says_so_within_ten_seconds(root, venv, pip, monkeypatch):
     """With what to do, and never silent for more than five seconds before that."""
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{free_port()}/simple")
     make_program(venv / "bin" / "pip", pip)
     run = install(root, venv)
     assert run.status == 1
@@ -75,6 +78,43 @@ def test_without_a_network_it_says_so_within_ten_seconds(root, venv, pip):
     assert run.seconds < 10.0
     assert run.longest_silence_seconds < 5.0
     assert all(len(line) <= 80 for _, line in run.lines[1:])
+
+
+@pytest.fixture(name="slow_index")
+def _slow_index(monkeypatch):
+    """Listen as a package index that sends nothing."""
+    monkeypatch.setenv("OFFLINE_SECONDS", "1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.getsockname()[1]}/simple")
+        yield
+
+
+@pytest.mark.usefixtures("slow_index")
+def test_a_slow_index_is_waited_for(root, venv):
+    """It accepts connections, so it is not missing; the delay is named."""
+    make_program(venv / "bin" / "uv", "exit 0")
+    make_program(venv / "bin" / "pip", "sleep 7; echo Downloading uv")
+    run = install(root, venv)
+    assert run.status == 0, run.text
+    assert "  the package index is slow: no response after" in run.text
+    assert "No package index" not in run.text
+
+
+@pytest.mark.usefixtures("slow_index")
+@pytest.mark.parametrize("is_back", [True, False])
+def test_a_slow_index_is_tried_again_with_more_time(root, venv, is_back):
+    """After a timeout. If that does not help, the message names the index, and not the network."""
+    make_program(venv / "bin" / "uv", "exit 0")
+    timeout = 'echo "ReadTimeoutError: Read timed out." >&2; exit 1'
+    make_program(
+        venv / "bin" / "pip",
+        f'[ "${{PIP_DEFAULT_TIMEOUT:-}}" = 60 ] && {str(is_back).lower()} || {{ {timeout}; }}',
+    )
+    run = install(root, venv)
+    assert "Trying again: the package index gets 60 s for a response" in run.text
+    assert run.status == (0 if is_back else 1), run.text
+    assert ("simple is too slow: no response within\n60 s." in run.text) != is_back
+    assert "No package index" not in run.text
 
 
 def test_where_uv_has_no_wheel_pip_installs_the_same_lock(root, venv):

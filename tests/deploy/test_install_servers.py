@@ -1,6 +1,7 @@
 """`proxy_config/install-servers.sh`: progress and no network, with fakes of apt-get and sudo."""
 
 import os
+import socket
 
 import pytest
 
@@ -59,3 +60,19 @@ def test_without_a_network_it_says_so_within_ten_seconds(root, programs):
     assert f"python3.11-venv is not installed:\n  {loss}" in run.text
     assert "sudo apt-get install --no-install-recommends \\\n    python3.11-venv" in run.text
     assert all(len(line) <= 80 for _, line in run.lines)
+
+
+def test_a_slow_archive_is_waited_for(root, programs, monkeypatch):
+    """It accepts connections, so its package lists are read, and not left out."""
+    monkeypatch.setenv("OFFLINE_SECONDS", "1")
+    with socket.create_server(("127.0.0.1", 0)) as archive:
+        url = f"http://127.0.0.1:{archive.getsockname()[1]}/debian"
+        run = install(
+            root,
+            programs,
+            apt_get=f'case "$*" in *indextargets*) echo {url} ;; '
+            "*update) sleep 7; echo Hit:1 ;; *) touch INSTALLED ;; esac",
+        )
+    assert run.status == 0, run.text
+    assert "  the package index is slow: no response after" in run.text
+    assert UNREACHABLE not in run.text
