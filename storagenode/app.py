@@ -169,10 +169,17 @@ def _permits(
     if certificate is None:
         return permit_all
 
+    cluster = maps.cluster
+    permits_machine = permits_roles(cluster, certificate, *roles)
+
     def permits(given: Mapping[str, Any] | None) -> bool:
+        nonlocal cluster, permits_machine
         if given is None:
             return permits_plain
-        return permits_roles(maps.cluster, certificate, *roles)(given)
+        if maps.cluster is not cluster:
+            cluster = maps.cluster
+            permits_machine = permits_roles(cluster, certificate, *roles)
+        return permits_machine(given)
 
     return permits
 
