@@ -66,6 +66,7 @@ from storagemaster.operations.cluster_status import ClusterStatus
 from storagemaster.operations.metrics import MasterMetrics
 from storagemaster.operations.port_health import POLL_SECONDS as PORT_POLL_SECONDS
 from storagemaster.operations.port_health import PortHealth, checked_ports
+from storagemaster.operations.server_certificates import CHECK_SECONDS, ServerCertificates
 from storagemaster.photos.batch_lookup import BatchLookup
 from storagemaster.photos.photo_urls import PhotoUrls
 from storagemaster.photos.photos import Photos
@@ -157,6 +158,8 @@ async def running_master(
             await poll()
         await refuse_foreign_map(parts.mirrors)
         await parts.purge_sessions.settle()
+        servers = ServerCertificates(cluster, certificates)
+        await stack.enter_async_context(repeating(servers.look, pause_seconds=CHECK_SECONDS))
         for work, pause_seconds in parts.works:
             await stack.enter_async_context(repeating(work, pause_seconds=pause_seconds))
         await stack.enter_async_context(client_port(parts.api, master, clients))

@@ -141,6 +141,8 @@ def _check_certificates(status: Mapping[str, Any]) -> Iterator[Finding]:
         id_, what = f"{each['role']}/{each['id']}", f"of {each['role']} {each['id']}"
         what, days = f"the certificate {what} is valid for 30 days", each["days_left"]
         do = "run glassplate certs renew, and copy the file to its machine"
+        if each["role"] in {"queue", "cache"}:
+            do += f"; then restart {each['id']}"
         if days >= CERTIFICATE_DAYS:
             yield ok(f"certificate/{id_}", what)
         elif days >= 0:

@@ -17,6 +17,8 @@ from volumes.machines import permits_roles
 
 ALERT_DAYS = 30
 _SECONDS_PER_DAY = 86_400
+_LOADED_AT_START = {Role.QUEUE, Role.CACHE}
+"""Roles of servers that follow no file."""
 
 
 class Certificates:
@@ -41,6 +43,10 @@ class Certificates:
         if name is not None and certificate is not None:
             self._expiry_seconds[name] = expiry_in_certificate(certificate)
         return True
+
+    def remember(self, machine: MachineName, expiry_seconds: float) -> None:
+        """Remember when the certificate of a machine ends."""
+        self._expiry_seconds[machine] = expiry_seconds
 
     def document(self, views: Mapping[NodeId, NodeView], *, now_seconds: float) -> TlsState:
         """Return the certificates that this storagemaster has seen, also of machines now down."""
@@ -74,6 +80,7 @@ def certificate_alerts(states: Iterable[CertificateState]) -> list[str]:
         f"the certificate of {each['role']} {each['id']} "
         + (f"ends in {each['days_left']} days" if each["days_left"] >= 0 else "has ended")
         + ": renew it with `glassplate certs renew`, and copy it to its machine"
+        + (f"; then restart {each['id']}" if each["role"] in _LOADED_AT_START else "")
         for each in states
         if each["days_left"] < ALERT_DAYS
     ]

@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 import socket
 import ssl
+import time
 
 import pytest
 
@@ -13,6 +14,8 @@ from glassplate.local.shared_servers import memcached_command
 from runtime.tls.machine_name import MachineName, Role
 from storagemaster.caches import memcached
 from storagemaster.caches.memcached import MemcachedServer
+from storagemaster.operations.certificates import Certificates, certificate_alerts
+from storagemaster.operations.server_certificates import ServerCertificates
 from tests.certificates import MASTER, NODE, certificate, save
 from tests.free_ports import free_port
 from tests.storagemaster.memcached_servers import running_memcached
@@ -66,6 +69,36 @@ async def test_a_client_without_a_certificate_of_the_cluster_is_refused(address,
     foreign = certificate(tmp_path / "other", MASTER, by="impostor")
     foreign.client.load_verify_locations(folder / "ca.pem")
     assert await found(address, foreign) == {}
+
+
+@pytest.mark.parametrize("days", [9, -1])
+async def test_the_end_of_its_certificate_is_an_alert(roots, tmp_path, days):
+    """Weeks before, and after it; the alert says that memcached has to be restarted."""
+    folder, address = tmp_path / "tls", Address(HOST, free_port())
+    own = certificate(folder, MASTER)
+    now = time.time() - (400 * 86_400 if days < 0 else 0)
+    save(folder, MEMCACHED, **({"now_seconds": now} if days < 0 else {"days": 10}))
+    config = dataclasses.replace(
+        node_cluster(roots), tls=Tls(internal=True, folder=str(folder)), memcached=(address,)
+    )
+    certificates = Certificates(config, "m1", own)
+    servers = ServerCertificates(config, certificates)
+    await servers.look()
+    assert {each["id"] for each in document(certificates)} == {"m1"}
+    command = memcached_command(config, address, shutil.which("memcached"))
+    with running_memcached(address.port, command):
+        await servers.look()
+    (state,) = [each for each in document(certificates) if each["role"] == Role.CACHE]
+    assert state == {"role": "cache", "id": "memcached", "days_left": days}
+    (alert,) = certificate_alerts([state])
+    assert alert.startswith("the certificate of cache memcached ")
+    assert ("has ended" in alert) == (days < 0)
+    assert alert.endswith("copy it to its machine; then restart memcached")
+
+
+def document(certificates):
+    """Return the states of all certificates that were seen."""
+    return certificates.document({}, now_seconds=time.time())["certificates"]
 
 
 def test_a_client_with_tls_and_no_certificate_gets_no_response(address, folder):

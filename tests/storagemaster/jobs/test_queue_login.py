@@ -16,6 +16,8 @@ from glassplate.local.shared_servers import create_password, valkey_command
 from runtime.tls.certificate import Certificate
 from runtime.tls.certificate_files import CertificateFiles
 from runtime.tls.machine_name import Role
+from storagemaster.operations.certificates import Certificates
+from storagemaster.operations.server_certificates import ServerCertificates
 from storagemaster.queue_client import (
     QueueServer,
     async_queue_client,
@@ -27,7 +29,7 @@ from tests.free_ports import free_port
 from tests.storagemaster.small_cluster import HOST, node_cluster
 from volumes.address import Address
 from volumes.cluster import Tls
-from volumes.machines import VALKEY
+from volumes.machines import VALKEY, own_certificate
 
 START_SECONDS_MAX = 30.0
 REFUSED = (redis.ConnectionError, redis.AuthenticationError)
@@ -155,6 +157,15 @@ async def test_machines_of_the_cluster_use_the_queue_over_tls(encrypted):
         job = queue.enqueue("operator.add", 2, 3)
         SimpleWorker([queue], connection=connection, serializer=JSONSerializer).work(burst=True)
         assert job.return_value(refresh=True) == 5
+
+
+async def test_the_status_has_the_end_of_its_certificate(encrypted):
+    """As for the machines, so that its alert comes weeks ahead."""
+    own = own_certificate(encrypted, MASTER.role, MASTER.id)
+    certificates = Certificates(encrypted, MASTER.id, own)
+    await ServerCertificates(encrypted, certificates).look()
+    states = certificates.document({}, now_seconds=time.time())["certificates"]
+    assert {"role": "queue", "id": "valkey", "days_left": 364} in states
 
 
 def test_a_client_without_a_certificate_of_the_cluster_is_refused(encrypted, tmp_path):
