@@ -76,6 +76,8 @@ from storagemaster.ports import client_port, worker_port
 from storagemaster.queue_client import QueueServer, queue_client, queue_server
 from storagemaster.repair.fence_lifting import PASS_SECONDS as FENCE_PASS_SECONDS
 from storagemaster.repair.fence_lifting import FenceLifter
+from storagemaster.repair.filling import PASS_SECONDS as FILLING_PASS_SECONDS
+from storagemaster.repair.filling import Filling
 from storagemaster.repair.hinted_handoff import PASS_SECONDS as HINTS_PASS_SECONDS
 from storagemaster.repair.hinted_handoff import HintedHandoff
 from storagemaster.repair.moves import PASS_SECONDS as MOVES_PASS_SECONDS
@@ -362,6 +364,7 @@ def _maps(
     states = VolumeStates(mirrors, comparison.contents, proposing, status.edges_follow)
     return (
         (following.follow, MAP_PASS_SECONDS),
+        (Filling(mirrors, reconcile).fill_all, FILLING_PASS_SECONDS),
         (Moves(mirrors, comparison, following, proposing).advance_all, MOVES_PASS_SECONDS),
         (states.advance, STATES_PASS_SECONDS),
     )

@@ -44,6 +44,7 @@ from storagenode.upkeep.recent_photos import RecentPhotos
 from storagenode.upkeep.scrub import Scrub
 from storagenode.upkeep.upkeep import Upkeep
 from storagenode.write_port.metrics import NodeMetrics
+from storagenode.write_port.move_throttle import MoveThrottle
 from storagenode.write_port.plain_writes import PLAIN_WRITES
 from storagenode.write_port.pulling import Puller
 from storagenode.write_port.receiving import Receiver
@@ -94,7 +95,9 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
         )
         recent = RecentPhotos(Path(node.store) if isinstance(store, DiskStore) else None)
         receiver = Receiver(store, writers, recent.record)
-        puller = Puller(store, receiver, _sources(session, keys, certificate), writers)
+        throttle = MoveThrottle(cluster.limits.move_bytes_per_second)
+        sources = _sources(session, keys, certificate)
+        puller = Puller(store, receiver, sources, writers, throttle=throttle)
         partials = Partials(store, now_seconds=time.time) if isinstance(store, DiskStore) else None
         audit_files = AuditFiles(store) if isinstance(store, DiskStore) else None
         upkeep = _upkeep(store, cluster.limits, readers, writers, partials, audit_files)

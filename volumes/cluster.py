@@ -181,6 +181,8 @@ class Limits:
     """Time without progress after which a fence falls, unless deletes are strict."""
     cached_info_seconds: int = 30
     """Greatest age of an entry in memcached that counts without a query to a node."""
+    move_bytes_per_second: int = 32 * 1024 * 1024
+    """The rate at which each node receives files of volumes that move to it."""
     volume_bytes_max: int = 0
     """Bytes at which a volume closes for new photos by itself; 0 for no limit."""
 

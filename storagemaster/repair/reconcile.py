@@ -9,32 +9,25 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from runtime.crashpoint import crashpoint
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
-from storagemaster.mirrors.mirroring import pull_seconds
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.settling import Settling
 from storagemaster.repair.cycle import Cycle
 from storagemaster.repair.danger import by_danger
 from storagemaster.repair.left_volumes import LeftVolumes
-from storagemaster.repair.lost_digests import digest_elsewhere
 from storagemaster.repair.progress import RepairProgress
 from storagemaster.repair.settlement import Settlements
 from storagemaster.repair.steps import (
     PHASES,
     Conflict,
-    Copy,
     Plan,
-    QuarantineInfo,
-    Replace,
-    ReplaceSizes,
     RestoreDigest,
     Step,
-    WriteTombstone,
 )
+from storagemaster.repair.task_runs import TaskRuns
 from storagemaster.repair.tasks import Link, RepairThrottle, Task, group_steps
 from storagemaster.repair.volume_comparison import VolumeComparison
 from storagemaster.repair.volume_plan import VolumePlan, VolumePlanner
@@ -43,19 +36,16 @@ from storagenode.protocol.errors import (
     NodeError,
     SourceUnreachable,
     StoreNotWritable,
+    Throttled,
     UnprovenTombstone,
     Unreachable,
 )
-from storagenode.protocol.layout import Place
-from storagenode.protocol.wire import Pull
 from volumes.cluster import NodeId
-from volumes.photo_path import PhotoFile, VolumeId, volume_of
+from volumes.photo_path import VolumeId, volume_of
 
 log = logging.getLogger(__name__)
 
 TASKS_AT_ONCE = 8
-# Time that a failing disk needs to write one small file.
-FILE_SECONDS = 0.1
 ATTEMPTS_MAX = 5
 # A full disk, an unreachable node, and a tombstone that an operator has to remove: retry without
 # limit.
@@ -71,6 +61,11 @@ class RepairReport:
     failed: dict[Step, str] = field(default_factory=dict)
     broken_links: dict[Link, NodeError] = field(default_factory=dict)
     """The links that failed: each further attempt would cost a timeout."""
+    throttled: set[NodeId] = field(default_factory=set)
+    """The nodes that receive no more of moves at present. Their steps are left to a later pass."""
+    unthrottled: bool = False
+    is_counted: bool = True
+    """True if the progress of the repair has its tasks."""
 
 
 class Reconciler:
@@ -97,6 +92,7 @@ class Reconciler:
         self._now_seconds = now_seconds
         self._shuffle = shuffle
         self._throttle = RepairThrottle(mirrors.cluster.limits.repair_bytes_per_second)
+        self._runs = TaskRuns(mirrors, tombstone_delivery)
         self._failed: dict[Step, tuple[int, str]] = {}
         self.progress = RepairProgress()
         self._cycle = Cycle(mirrors, shuffle=shuffle)
@@ -198,13 +194,16 @@ class Reconciler:
                     part.plan.steps, shards=part.shards, shards_left=part.shards_left
                 )
                 await self.apply(part.plan, report, unthrottled=unthrottled)
+                if report.throttled:
+                    unfinished += 1
+                    break
                 left = await self.settlements.settle_all(part.plan.conflicts)
                 report.done += len(part.plan.conflicts) - len(left)
                 unsettled += left
                 unreachable = part.unreachable
         finally:
             self.progress.end_volume()
-        if not unreachable:
+        if not unreachable and not report.throttled:
             self.forget_failures(volume, keep={*planned_again, *report.failed})
         self.conflicts[volume] = tuple(unsettled)
         self._settling.record_comparison(
@@ -218,6 +217,17 @@ class Reconciler:
                 "volume %s: %s steps done, %s bytes copied, %s steps failed",
                 *(volume, report.done, report.copied_bytes, len(report.failed)),
             )
+        return report
+
+    async def fill(self, volume: VolumeId) -> RepairReport:
+        """Copy what the joining nodes of a volume lack, until their budgets are used up."""
+        report = RepairReport(is_counted=False)
+        async with contextlib.aclosing(self._planner.parts(volume, danger_first=False)) as parts:
+            async for part in parts:
+                await self.apply(part.plan, report)
+                await self.settlements.settle_all(part.plan.conflicts)
+                if report.throttled:
+                    break
         return report
 
     @property
@@ -250,14 +260,14 @@ class Reconciler:
         Steps that the report of an earlier part has as failed are not tried again.
         """
         report = RepairReport() if report is None else report
+        report.unthrottled = unthrottled
         gate = asyncio.Semaphore(TASKS_AT_ONCE)
 
         async def one(task: Task) -> None:
             async with gate:
-                if not unthrottled:
+                if not unthrottled and not self._runs.is_move(task):
                     await self._throttle.acquire(task)
                 await self._try(task, report)
-                self.progress.count(task)
 
         given_up = self.given_up
         report.failed |= {
@@ -275,10 +285,15 @@ class Reconciler:
 
     async def _try(self, task: Task, report: RepairReport) -> None:
         """Run a task, unless its link failed in this pass: each attempt costs a timeout."""
+        if task.node in report.throttled and self._runs.is_move(task):
+            return
         try:
             if task.link and task.link in report.broken_links:
                 raise report.broken_links[task.link]
-            outcomes = await self._run(task)
+            outcomes = await self._runs.run(task, unthrottled=report.unthrottled)
+        except Throttled:
+            report.throttled.add(task.node)
+            return
         except NodeError as error:
             if isinstance(error, Unreachable):
                 self._fleet.mark_down(task.node, str(error))
@@ -287,6 +302,8 @@ class Reconciler:
             outcomes = [error] * len(task.steps)
         for step, outcome in zip(task.steps, outcomes, strict=True):
             self._record(step, outcome, report)
+        if report.is_counted:
+            self.progress.count(task)
 
     def _record(self, step: Step, outcome: NodeError | None, report: RepairReport) -> None:
         if outcome is None or isinstance(outcome, Gone):  # a delete resolves the step as well
@@ -299,81 +316,3 @@ class Reconciler:
             attempts, _ = self._failed.get(step, (0, ""))
             self._failed[step] = (attempts + 1, str(outcome))
         report.failed[step] = str(outcome)
-
-    async def _run(self, task: Task) -> list[NodeError | None]:
-        """Run the steps of a task, and return the error of each, or None."""
-        node = self._nodes[task.node]
-        if len(task.steps) > 1:
-            pulls = [self._pull(step) for step in task.steps if isinstance(step, Copy | Replace)]
-            seconds = pull_seconds(task.size_bytes) + len(pulls) * FILE_SECONDS
-            return await node.pull_many(pulls, timeout_seconds=seconds)
-        (step,) = task.steps
-        match step:
-            case WriteTombstone():
-                with _as_source():
-                    seconds = await self._tombstone_delivery.seconds_of(step.source, step.file)
-                await self._tombstone_delivery.write_tombstone(
-                    step.node, step.file, mtime_seconds=seconds
-                )
-            case RestoreDigest():
-                digest = await self._lost_digest(step.file) if step.is_sole_copy else step.digest
-                await node.restore_digest(Place(step.file), digest)
-            case Copy() | Replace():
-                await node.pull(self._pull(step), timeout_seconds=pull_seconds(step.size_bytes))
-            case QuarantineInfo():
-                await node.quarantine(Place(step.file), digest=step.digest)
-            case ReplaceSizes():
-                await self._replace_sizes(step)
-        return [None]
-
-    async def _lost_digest(self, file: PhotoFile) -> str:
-        """Return the digest that other copies have, or "" if no other copy has one.
-
-        Raises:
-            SourceUnreachable: A node that may have a copy is down.
-        """
-        views = self._fleet.view()
-        down = [node for node, view in views.items() if not view.up or view.status is None]
-        if down:
-            raise SourceUnreachable(
-                f"cannot search for the digest: {', '.join(down)} may have a copy and is down"
-            )
-        mirrors = self._mirrors.cluster.volumes[volume_of(file)].mirrors
-        mirror_clients = {node: self._nodes[node] for node in mirrors}
-        holders = [
-            self._nodes[node] for node, view in views.items() if view.status and view.status.hints
-        ]
-        with _as_source():
-            return await digest_elsewhere(file, mirror_clients, holders)
-
-    async def _replace_sizes(self, sizes: ReplaceSizes) -> None:
-        """Replace the sizes only if the source has all, so that sizes of two workers never mix."""
-        for step in sizes.steps:
-            with _as_source():
-                await self._nodes[sizes.source].restore_digest(Place(step.file), step.digest)
-        crashpoint("sizes_verified")
-        for step in sizes.steps:
-            pull = self._pull(step)
-            seconds = pull_seconds(step.size_bytes)
-            await self._nodes[sizes.node].pull(pull, timeout_seconds=seconds)
-            crashpoint("size_replaced")
-
-    def _pull(self, step: Copy | Replace) -> Pull:
-        place = Place(step.file)
-        return Pull(
-            place=place,
-            source_node=step.source,
-            source=self._nodes[step.source].url,
-            source_place=place,
-            digest=step.digest,
-            replaces=step.old_digest if isinstance(step, Replace) else "",
-        )
-
-
-@contextlib.contextmanager
-def _as_source() -> Iterator[None]:
-    """Convert `Unreachable` to `SourceUnreachable`: the node of the step is not at fault."""
-    try:
-        yield
-    except Unreachable as error:
-        raise SourceUnreachable(str(error)) from error

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from runtime.byte_budget import ByteBudget
 from storagemaster.repair.steps import (
     Copy,
     QuarantineInfo,
@@ -17,8 +18,6 @@ from volumes.cluster import NodeId
 
 # A small file costs a disk as much as this many bytes.
 STEP_BYTES_MIN = 64 * 1024
-# Unused budget older than this expires, which bounds the burst after an idle period.
-BURST_SECONDS_MAX = 1.0
 
 Link = tuple[NodeId, NodeId]
 """The node that sends, and the node that pulls."""
@@ -75,14 +74,13 @@ class RepairThrottle:
     """Rate limiter for background repair: delays a task until its bytes fit the budget."""
 
     def __init__(self, bytes_per_second: int) -> None:
-        self._bytes_per_second = bytes_per_second
-        self._free_at: float | None = None
+        self._budget = ByteBudget(bytes_per_second, clock=_loop_seconds)
 
     async def acquire(self, task: Task) -> None:
         """Wait until the budget allows the task to begin."""
-        now = asyncio.get_running_loop().time()
-        earliest = now - BURST_SECONDS_MAX
-        begins = max(self._free_at if self._free_at is not None else earliest, earliest)
-        self._free_at = begins + task.budget_bytes / self._bytes_per_second
-        if begins > now:
-            await asyncio.sleep(begins - now)
+        if (seconds := self._budget.use(task.budget_bytes)) > 0.0:
+            await asyncio.sleep(seconds)
+
+
+def _loop_seconds() -> float:
+    return asyncio.get_running_loop().time()

@@ -34,10 +34,11 @@ class VolumeComparison:
         self.strays = KnownStrays(mirrors)
 
     async def find_equal(self, volumes: Sequence[VolumeId]) -> set[VolumeId]:
-        """Return the volumes whose mirrors and joining nodes all report the same digest.
+        """Return the volumes whose mirrors all report the same digest.
 
-        Mirrors of an offloaded volume differ in its sizes, so it is none of them. A stray can have
-        files that they lack.
+        Joining nodes are filled apart from repairs, and report what they have. Mirrors of an
+        offloaded volume differ in its sizes, so it is none of them. A stray can have files that
+        they lack.
         """
         by_node: dict[NodeId, list[VolumeId]] = {}
         for volume in volumes:
@@ -79,8 +80,8 @@ class VolumeComparison:
     ) -> bool:
         if self._fleet.cold_tier_of(volume) is not None:
             return False
-        homes = self._mirrors.cluster.volumes[volume].homes
-        summaries = [reported.get(node, {}).get(volume) for node in homes]
+        mirrors = self._mirrors.cluster.volumes[volume].mirrors
+        summaries = [reported.get(node, {}).get(volume) for node in mirrors]
         return None not in summaries and len({each.digest for each in summaries if each}) == 1
 
     async def unequal_shards(

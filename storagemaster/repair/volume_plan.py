@@ -4,7 +4,7 @@ A part is applied before the next one is planned. So memory never has the plan o
 and no plan is older than the part before it.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from storagemaster.mirrors.mirrors import Mirrors
@@ -48,13 +48,21 @@ class VolumePlanner:
         plans = [plan for by_shard in found for plan in by_shard.values()]
         return self._volume_plan(volume, plans, known)
 
-    async def parts(self, volume: VolumeId) -> AsyncIterator[VolumePlan]:
+    async def parts(
+        self, volume: VolumeId, *, danger_first: bool = True
+    ) -> AsyncGenerator[VolumePlan, None]:
         """Yield the plan of a volume in parts: what is in danger in all shards, then all others.
 
-        The caller applies each part before it takes the next one. There is at least one part.
+        Without `danger_first`, yield the parts in the order of shards. The caller applies each part
+        before it takes the next one. There is at least one part.
         """
         cold_tier = self._fleet.cold_tier_of(volume)
         shards, known = await self._unequal_shards(volume, cold_tier)
+        if not danger_first:
+            async for plans, left in self._planned(volume, shards, known, cold_tier):
+                found = plans.values()
+                yield self._volume_plan(volume, found, known, shards=len(plans), shards_left=left)
+            return
         later: list[str] = []
         async for plans, left in self._planned(volume, shards, known, cold_tier):
             later += [shard for shard, plan in plans.items() if plan.not_in_danger]

@@ -17,6 +17,7 @@ NodeError
 ├── Corrupt                  the stored bytes do not match their digest
 ├── UnprovenTombstone        a tombstone without a valid proof covers the file
 ├── StillListing             the store has listed a part; the next request continues
+├── Throttled                the node receives no more of moves at present
 ├── SourceUnreachable        the source of a pull did not respond
 └── Unreachable              the node did not respond, so the outcome is unknown
 """
@@ -90,6 +91,10 @@ class StillListing(NodeError):
     """The store has listed some more shards of a volume. The next request continues."""
 
 
+class Throttled(NodeError):
+    """The node receives as much as it may of volumes that move to it."""
+
+
 class SourceUnreachable(NodeError):
     """The source of a pull did not respond to the node that pulled."""
 
@@ -112,6 +117,7 @@ ERRORS_ON_THE_WIRE: dict[type[NodeError], tuple[str, int]] = {
     Corrupt: ("corrupt", 502),
     UnprovenTombstone: ("unproven-tombstone", 503),
     StillListing: ("still-listing", 503),
+    Throttled: ("throttled", 503),
     SourceUnreachable: ("source-unreachable", 504),
     DiskSuspect: ("disk-suspect", 507),
     BucketUnavailable: ("bucket-unavailable", 507),

@@ -110,6 +110,10 @@ class NodeStatus:
         )
 
 
+MOVE_DELAY_SECONDS_MAX = 1.0
+"""The longest wait of a copy of a move at a node, which refuses one that would wait longer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pull:
     """An instruction to fetch a file from another node and publish it."""
@@ -122,6 +126,8 @@ class Pull:
     digest: str
     replaces: str = ""
     """The digest of the existing file to replace, when sizes were made twice."""
+    move_bytes: int = 0
+    """Bytes of the receiver's budget for moves, or 0 if no volume moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +249,7 @@ def render_pull(pull: Pull) -> bytes:
             "source_place": render_place(pull.source_place),
             "sha256": pull.digest,
             "replaces": pull.replaces,
+            "move_bytes": pull.move_bytes,
         }
     ).encode()
 
@@ -262,6 +269,7 @@ def parse_pull(body: bytes) -> Pull:
             source_place=parse_place(fields["source_place"]),
             digest=str(fields["sha256"]),
             replaces=str(fields.get("replaces", "")),
+            move_bytes=int(fields.get("move_bytes", 0)),
         )
     except (ValueError, TypeError, KeyError) as error:
         raise errors.BadRequest(f"invalid pull: {error}") from error

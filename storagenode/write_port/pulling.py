@@ -16,6 +16,7 @@ from storagenode.protocol.errors import (
 from storagenode.protocol.files import FileStream, Published
 from storagenode.protocol.wire import Pull, render_trailer
 from storagenode.store import Store
+from storagenode.write_port.move_throttle import MoveThrottle
 from storagenode.write_port.receiving import Receiver
 from storagenode.write_port.store_threads import StoreThreads
 from volumes.cluster import NodeId
@@ -30,7 +31,10 @@ class Puller:
         receiver: Receiver,
         client_of: Callable[[NodeId, str], NodeClient],
         threads: Executor,
+        *,
+        throttle: MoveThrottle,
     ) -> None:
+        self._throttle = throttle
         self._store = store
         self._receiver = receiver
         self._client_of = client_of
@@ -45,11 +49,13 @@ class Puller:
             Corrupt: The source's copy is corrupt.
             SourceUnreachable: The source did not respond.
             Unreachable: The connection to the source broke during the transfer.
+            Throttled: Other copies go first.
             NodeError: Publishing failed.
         """
         source = self._client_of(pull.source_node, pull.source)
         await self._threads.run(self._store.raise_if_deleted, pull.place.file)
         async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(self._throttle.receiving(pull.move_bytes))
             with _translate_unreachable():
                 stream = await stack.enter_async_context(source.stream(pull.source_place))
             return await self._receiver.receive(
@@ -66,8 +72,13 @@ class Puller:
 
         Raises:
             SourceUnreachable: The source did not respond.
+            Throttled: Other copies go first.
             NodeError: The source refused the whole batch.
         """
+        async with self._throttle.receiving(sum(pull.move_bytes for pull in pulls)):
+            return await self._pull_many(pulls)
+
+    async def _pull_many(self, pulls: Sequence[Pull]) -> list[NodeError | None]:
         gone = dict(zip(pulls, await self._threads.map(self._gone, pulls), strict=True))
         wanted = [pull for pull in pulls if gone[pull] is None]
         if not wanted:

@@ -6,8 +6,8 @@ from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.mirrors.volume_owners import VolumeOwners, rendezvous_order
 from storagemaster.repair import hinted_handoff, plan, reconcile, settlement, volume_plan
 from storagemaster.repair.hinted_handoff import HintedHandoff
-from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.steps import Plan, WriteTombstone
+from storagemaster.repair.task_runs import TaskRuns
 from storagenode.protocol.errors import NodeError
 from tests.planted.finders import Simulation, Tests
 from tests.planted.planted_bug import PlantedBug
@@ -70,7 +70,7 @@ def replaces_sizes_one_by_one(patch):
             pull = repairs._pull(step)
             await repairs._nodes[sizes.node].pull(pull, timeout_seconds=10)
 
-    patch.setattr(Reconciler, "_replace_sizes", replace)
+    patch.setattr(TaskRuns, "_replace_sizes", replace)
 
 
 def delivers_hinted_sizes_one_by_one(patch):

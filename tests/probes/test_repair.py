@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from storagemaster.repair import reconcile
+from storagemaster.repair import reconcile, task_runs
 from storagemaster.repair.reconcile import ATTEMPTS_MAX
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.protocol.batch_wire import FILE_BYTES_MAX
@@ -233,7 +233,7 @@ async def test_an_unreachable_source_is_retried_without_limit(cluster, monkeypat
         return Pull(**{**fields, "source": nowhere})
 
     with monkeypatch.context() as patch:
-        patch.setattr(reconcile, "Pull", from_nowhere)
+        patch.setattr(task_runs, "Pull", from_nowhere)
         patch.setattr(reconcile, "TASKS_AT_ONCE", 1)
         for _ in range(ATTEMPTS_MAX + 1):
             pulled.clear()

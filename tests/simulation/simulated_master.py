@@ -34,6 +34,8 @@ from storagemaster.photos.photo_urls import PhotoUrls
 from storagemaster.photos.photos import Photos
 from storagemaster.repair.fence_lifting import PASS_SECONDS as FENCE_PASS_SECONDS
 from storagemaster.repair.fence_lifting import FenceLifter
+from storagemaster.repair.filling import PASS_SECONDS as FILLING_PASS_SECONDS
+from storagemaster.repair.filling import Filling
 from storagemaster.repair.hinted_handoff import HintedHandoff
 from storagemaster.repair.moves import Moves
 from storagemaster.repair.reconcile import Reconciler
@@ -181,6 +183,7 @@ class SimulatedMaster(Machine):
         moves = Moves(mirrors, comparison, following, self.proposing, clock=clock)
         self._repeat(following.follow, MAP_PASS_SECONDS)
         self._repeat(moves.advance_all, MOVES_PASS_SECONDS)
+        self._repeat(Filling(mirrors, self.reconcile, clock=clock).fill_all, FILLING_PASS_SECONDS)
 
     def _save_map(self, signed: str) -> None:
         self._saved_map = signed

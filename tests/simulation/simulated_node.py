@@ -29,6 +29,7 @@ from storagenode.read_port.read_api import ReadApi
 from storagenode.upkeep.fence import TICK_SECONDS, Fence
 from storagenode.upkeep.node_maps import NodeMaps, follow_map
 from storagenode.upkeep.recent_photos import RecentPhotos
+from storagenode.write_port.move_throttle import MoveThrottle
 from storagenode.write_port.pulling import Puller
 from storagenode.write_port.receiving import Receiver
 from storagenode.write_port.write_api import WriteApi
@@ -108,6 +109,7 @@ class SimulatedNode(Machine):
             self.receiver,
             lambda source, _: self._client_of(self, source),
             self.threads,  # type: ignore[arg-type]
+            throttle=MoveThrottle(self._cluster.limits.move_bytes_per_second),
         )
         self.fence = Fence((), falls_after_seconds=FENCE_SECONDS, clock=clock)
         follow_map(self.store, self.fence, self.maps)

@@ -25,6 +25,7 @@ from storagemaster.maps.volume_states import VolumeStates
 from storagemaster.mirrors.fleet import Fleet
 from storagemaster.operations.port_health import PortHealth
 from storagemaster.repair.fence_lifting import FenceLifter
+from storagemaster.repair.filling import Filling
 from storagemaster.repair.hinted_handoff import HintedHandoff
 from storagemaster.repair.moves import Moves
 from storagemaster.repair.reconcile import Reconciler
@@ -98,6 +99,7 @@ class ManualMaster:
         self.audit: AuditLog = passes.owner(AuditLog)
         self.maps: MapFollowing = passes.owner(MapFollowing)
         self.moves: Moves = passes.owner(Moves)
+        self.filling: Filling = passes.owner(Filling)
         self.volume_states: VolumeStates = passes.owner(VolumeStates)
         self.ports: PortHealth = passes.owner(PortHealth)
         self.worker = MasterClient([master], session, InternalSigner(keys))

@@ -87,6 +87,9 @@ def _read_limits(table: Table) -> Limits:
         cached_info_seconds=table.integer(
             "cached_info_seconds", default.cached_info_seconds, most=CACHED_INFO_SECONDS_MAX
         ),
+        move_bytes_per_second=table.integer(
+            "move_bytes_per_second", default.move_bytes_per_second, least=1
+        ),
         volume_bytes_max=table.integer("volume_bytes_max", default.volume_bytes_max),
     )
     table.report_unknown_keys()

@@ -30,6 +30,11 @@ def _cluster(runner, cluster_with, monkeypatch):
         return cluster
 
     yield (cluster := runner.run(start()))
+    restore_roots(cluster)
+
+
+def restore_roots(cluster):
+    """Give each root the volumes back that it has at the start."""
     for node, store in cluster.stores.items():
         for number, mirrors in MIRRORS.items():
             # The roots are for all tests, which have these volumes on these mirrors.
@@ -180,6 +185,20 @@ async def test_a_cancelled_move_leaves_nothing_behind(cluster):
     assert state(cluster) == ((OLD, STAYS), (), ())
     assert held_by(cluster) == {OLD, STAYS}
     assert set(cluster.holders(path)) == {OLD, STAYS}
+
+
+async def test_joining_nodes_are_filled_apart_from_repairs(cluster):
+    """A repair goes first, and equal mirrors are equal while a node joins them."""
+    path = await upload(cluster)
+    await begin(cluster)
+    await cluster.master.reconcile.reconcile_next()
+    assert path not in cluster.visible(NEW)
+    cluster.master.reconcile.progress.begin_volume(now_seconds=0.0)
+    await cluster.master.filling.fill_all()
+    assert path not in cluster.visible(NEW)
+    cluster.master.reconcile.progress.end_volume()
+    await cluster.master.filling.fill_all()
+    assert path in cluster.visible(NEW)
 
 
 async def stray_with_a_photo(cluster):

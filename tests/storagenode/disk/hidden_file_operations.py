@@ -17,6 +17,7 @@ from storagenode.protocol.partials import PARTIALS, Partial
 from storagenode.protocol.wire import Pull
 from storagenode.upkeep import scrub as scrub_module
 from storagenode.upkeep.scrub import Scrub
+from storagenode.write_port.move_throttle import MoveThrottle
 from storagenode.write_port.pulling import Puller
 from storagenode.write_port.receiving import Receiver
 from tests.storagenode.disk.sweep_operations import (
@@ -80,7 +81,13 @@ def pull(store, photo_version, *, many=False, hint_for=None):
 
     async def run():
         with ThreadPoolExecutor(1) as threads:
-            puller = Puller(store, Receiver(store, threads), lambda *_: Source(), threads)
+            puller = Puller(
+                store,
+                Receiver(store, threads),
+                lambda *_: Source(),
+                threads,
+                throttle=MoveThrottle(1),
+            )
             failures = await puller.pull_many([wanted]) if many else await puller.pull(wanted)
         if many and failures[0]:
             raise failures[0]
