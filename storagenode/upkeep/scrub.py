@@ -41,8 +41,10 @@ PAUSE_SECONDS = 0.01
 # Pause while uploads arrive, which need the processor and the disk. The pass still ends.
 BUSY_PAUSE_SECONDS = 0.1
 BUSY_SECONDS = 1.0
-# Maximum number of empty shards in one step. Most shards of a young node are empty.
+# Shards that are listed together, unless fewer have this number of files. Most shards of a young
+# node have few, and each step has its pause.
 SHARDS_AT_ONCE = 32
+FILES_AT_ONCE = 64
 # A restart repeats the shards of this time.
 SAVE_SECONDS = 60.0
 # Paths of corrupt files in the progress of a pass. The log has all of them.
@@ -77,7 +79,7 @@ class ScrubProgress:
 
 
 class _Found(NamedTuple):
-    """The result of one step: the passed shards, and the files of the last."""
+    """The shards that were listed together, and their files."""
 
     shards: list[str]
     files: list[PhotoFile]
@@ -196,14 +198,17 @@ class Scrub:
         return cost
 
     def _next_files(self, volume: VolumeId, shards: Iterator[str]) -> _Found:
-        """Return the files of the next non-empty shard within `SHARDS_AT_ONCE` shards."""
+        """Return the files of the next shards, as few as have enough for a step."""
         passed: list[str] = []
+        files: list[PhotoFile] = []
         for shard in islice(shards, SHARDS_AT_ONCE):
             passed.append(shard)
             if listed := self._store.list_shard(volume, shard):
                 self._store.check_summary(volume, shard, listed)
-                return _Found(passed, [parse_name(volume, file.name) for file in listed])
-        return _Found(passed, [])
+                files += [parse_name(volume, file.name) for file in listed]
+            if len(files) >= FILES_AT_ONCE:
+                break
+        return _Found(passed, files)
 
     def _check(self, file: PhotoFile) -> int:
         """Compare one file with its digest; return the number of bytes read."""

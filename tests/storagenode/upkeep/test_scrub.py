@@ -157,6 +157,24 @@ def test_small_files_of_a_shard_share_a_step(store, clock, slept):
     ]
 
 
+def test_small_files_of_many_shards_share_a_step(store, clock, slept):
+    """A volume with a file in each shard is not limited by their number."""
+    version = PLACES[0].file.photo_version
+    for shard in SHARDS[:100]:
+        photo_version = replace(version, photo=version.photo[:-2] + shard)
+        place = replace(PLACES[0], file=replace(PLACES[0].file, photo_version=photo_version))
+        put(store, place, bytes_of(place, size=SIZE))
+
+    async def sleep(seconds):
+        slept.append(seconds)
+
+    with ThreadPoolExecutor(1) as threads:
+        scrub = Scrub(store, threads, bytes_per_second=10**9, now_seconds=clock, sleep=sleep)
+        progress = asyncio.run(scrub.run_pass())
+    assert progress.files >= 100
+    assert len(slept) <= 2 * len(SHARDS) / SHARDS_AT_ONCE
+
+
 def test_a_restart_continues_the_pass(store, clock, slept, monkeypatch):
     """It repeats at most the shards since the last save, and keeps the start of the pass."""
     monkeypatch.setattr("storagenode.upkeep.scrub.SAVE_SECONDS", -1)
@@ -330,9 +348,8 @@ def test_a_file_that_is_deleted_during_the_scrub_is_skipped(scrub, store, disk):
 
     def list_first(volume, shard):
         listed[shard] = files(volume, shard)
-        disk.open_to_read = (
-            open_after_a_delete if shard == PLACES[2].file.photo_version.shard else real
-        )
+        if shard == PLACES[2].file.photo_version.shard:
+            disk.open_to_read = open_after_a_delete
         return listed[shard]
 
     store.list_shard = list_first
