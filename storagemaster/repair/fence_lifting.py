@@ -8,9 +8,9 @@ volume, so that it does not return 404 for a file that another node holds for it
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from typing import NamedTuple
 
 from storagemaster.lifecycle.tombstone_delivery import Tombstone, TombstoneDelivery
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 PASS_SECONDS = 0.25
 # A fence that the owner of its volume has not lifted after this time is lifted by everybody.
 LEFT_SECONDS_MAX = 5.0
+# Far shorter than the time without progress after which a fence falls.
+PROGRESS_SECONDS = 1.0
 GROUPS_AT_ONCE = 4
 # The names of all shards of these volumes fit in one request.
 VOLUMES_AT_ONCE = 32
@@ -131,7 +133,7 @@ class FenceLifter:
         Raises:
             NodeError: The fenced node has failed.
         """
-        progress = partial(self._nodes[group.node].note_lifting, group.serial)
+        progress = self._progress(group)
         # The node can get tombstones after its digests, but it never loses one.
         own = await self._nodes[group.node].tombstone_digests(volumes, on_progress=progress)
         reports = await asyncio.gather(
@@ -152,6 +154,18 @@ class FenceLifter:
                 *(self._deliver_missed(group.node, batch, other, progress) for other in reporting)
             )
             await self._lift_known(group, known.intersection(batch, *delivered))
+
+    def _progress(self, group: Group) -> Progress:
+        """Return a call that keeps a fence up, which sends a request once in a while."""
+        noted_at = -math.inf
+
+        async def note() -> None:
+            nonlocal noted_at
+            if self._now_seconds() - noted_at >= PROGRESS_SECONDS:
+                noted_at = self._now_seconds()
+                await self._nodes[group.node].note_lifting(group.serial)
+
+        return note
 
     async def _report(
         self, other: NodeId, volumes: list[VolumeId], progress: Progress

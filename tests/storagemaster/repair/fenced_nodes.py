@@ -84,6 +84,7 @@ class Cluster:
         self.unproven, self.unwritable = set(), set()
         self.owned = {1, 2}
         self.now_seconds = 0.0
+        self.seconds_each = 0.0
         mirrors = SimpleNamespace(
             cluster=self, nodes=self.nodes, fleet=self, owns=lambda volume: volume in self.owned
         )
@@ -117,7 +118,8 @@ class Cluster:
         return len(name)
 
     async def write_tombstone(self, name, tombstone, *, mtime_seconds):
-        """Record a delivered tombstone."""
+        """Record a delivered tombstone, which takes some time."""
+        self.now_seconds += self.seconds_each
         if tombstone in self.unwritable:
             raise NodeError("the disk failed")
         self.nodes[name].received.append((tombstone, mtime_seconds))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from storagemaster.repair.fence_lifting import LEFT_SECONDS_MAX, missed_tombstones
+from storagemaster.repair.fence_lifting import LEFT_SECONDS_MAX, PROGRESS_SECONDS, missed_tombstones
 from storagenode.protocol.errors import NodeError, Unreachable
 from storagenode.protocol.layout import HintFile, Place
 from storagenode.protocol.wire import HINTS_PER_LIST_MAX
@@ -34,8 +34,17 @@ async def test_a_fence_is_lifted_after_the_missed_tombstones(cluster):
     assert cluster.east.received == [(ONE, 4), (TWO, 4)]
     assert cluster.east.listed == cluster.nodes["west"].listed == [{1: ["k7", "m8"]}]
     assert cluster.east.lifted == [(1, "1")]
-    assert cluster.east.progress == ["1"] * 4
+    assert cluster.east.progress == ["1"]
     assert cluster.nodes["west"].received == []
+
+
+async def test_progress_is_noted_once_a_second(cluster):
+    """However many tombstones are delivered meanwhile. Without it, the fence would fall."""
+    cluster.fence(1)
+    cluster.nodes["west"].tombstones_by_shard = NAMES
+    cluster.seconds_each = PROGRESS_SECONDS / 2
+    assert await cluster.lifter.lift_fences() == 1
+    assert cluster.east.progress == ["1"] * 2
 
 
 async def test_a_fence_is_lifted_by_the_owner_of_its_volume(cluster):
