@@ -76,6 +76,9 @@ bench-repair: $(DEV) ## measure the repair of an empty mirror, in photos and byt
 
 bench-scale: $(DEV) ## measure how costs grow with files and volumes (FILES=10000: at 1x)
 	$(BIN)/python -m bench.scale --files $(FILES)
+	$(BIN)/python -m bench.scale_fence
+	$(BIN)/python -m bench.scale_sweep
+	$(BIN)/python -m bench.scale_scrub
 	$(BIN)/python -m bench.scale_status
 	$(BIN)/python -m bench.scale_idle
 

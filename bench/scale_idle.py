@@ -8,9 +8,8 @@ import asyncio
 import time
 
 from bench.processor_time import processor_times
-from bench.scratch_cluster import named, scratch_cluster
+from bench.scratch_cluster import add_volumes, named, scratch_cluster
 
-LOCAL_VOLUMES = 8
 PROCESSES = ("valkey", "east-1", "west-1", "east-master", "west-master")
 # A cycle of comparisons of two storagemasters.
 SETTLING_SECONDS = 20.0
@@ -27,11 +26,7 @@ def main() -> None:
 
 async def _measure(volumes: int) -> None:
     async with scratch_cluster() as local:
-        config = local.config_path.read_text()
-        local.config_path.write_text(
-            f'{config}\n[[volumes]]\nnumbers = "{LOCAL_VOLUMES + 1}-{volumes}"\n'
-            'mirrors = ["east-1", "west-1"]\n'
-        )
+        add_volumes(local, volumes)
         processes = named(local, *PROCESSES)
         started = time.monotonic()
         await local.start(processes)

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from glassplate.local.cluster import LocalCluster, prepare_on_free_ports
 from glassplate.local.processes import SupervisedProcess
+from volumes.cluster import Cluster
+from volumes.config.cluster_file import load_cluster
+from volumes.photo_path import VolumeId
 
 
 @contextlib.asynccontextmanager
@@ -34,3 +37,14 @@ def named(cluster: LocalCluster, *names: str) -> list[SupervisedProcess]:
         lost = set(names) - {process.plan.name for process in found}
         raise LookupError(f"the cluster has no {', '.join(sorted(lost))}: install it")
     return found
+
+
+def add_volumes(cluster: LocalCluster, volumes: int) -> Cluster:
+    """Add volumes to the config of a cluster that was not started yet; return its new config."""
+    config = cluster.config_path.read_text()
+    first = len(cluster.cluster.volumes) + 1
+    mirrors = ", ".join(f'"{node}"' for node in cluster.cluster.volumes[VolumeId(1)].mirrors)
+    cluster.config_path.write_text(
+        f'{config}\n[[volumes]]\nnumbers = "{first}-{volumes}"\nmirrors = [{mirrors}]\n'
+    )
+    return load_cluster(cluster.config_path)
