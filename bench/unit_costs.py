@@ -27,11 +27,13 @@ from capacity import unit_costs
 from capacity.unit_costs import UnitCosts
 from imageworker.make_sizes import make_second_pass, make_sizes
 from imageworker.recipe import DEFAULT_RECIPE
+from runtime.tls.machine_name import Role
 from storagenode.client import NodeClient
 from storagenode.disk.store import DiskStore
 from storagenode.disk.summaries.summaries import LOOKS_AT_ONCE
 from storagenode.protocol.errors import StillListing
 from storagenode.upkeep.scrub import Scrub
+from volumes.machines import own_certificate
 from volumes.photo_path import VolumeId
 from volumes.sizes import DEFAULT_SIZES
 
@@ -152,8 +154,9 @@ async def _status_seconds() -> float:
         node, address = next((n.id, n.write) for n in local.cluster.nodes.values())
         processes = named(local, node)
         await local.start(processes)
+        own = own_certificate(local.cluster, Role.MASTER, "east-master")
         async with aiohttp.ClientSession() as session:
-            client = NodeClient(node, address, session, local.keys)
+            client = NodeClient(node, address, session, local.keys, own)
             await client.status(timeout_seconds=1)
             before = processor_times(processes)
             for _ in range(STATUSES):
