@@ -101,6 +101,39 @@ TESTS = {
         "glassplate/test_client_of_application.py::test_an_application_has_no_other_scope",
         "glassplate/test_client_of_application.py::test_a_file_without_read_key_signs_no_url",
     ),
+    "responses have permanent URLs, also of the original": (
+        (
+            "storagemaster/handlers/test_authorization.py"
+            "::test_responses_have_only_the_urls_that_the_scopes_allow"
+        ),
+        (
+            "storagemaster/handlers/test_authorization.py"
+            "::test_status_and_lookup_have_no_original_without_its_scope"
+        ),
+        (
+            "storagemaster/handlers/test_authorization.py"
+            "::test_urls_end_when_the_request_asks_for_it"
+        ),
+    ),
+    "a key for URLs has no longest lifetime, and opens every size": (
+        "attacks/test_restricted_keys.py::test_a_url_beyond_a_restriction_is_refused",
+        "permission_urls/test_restrictions.py::test_a_restriction_cannot_be_changed",
+    ),
+    "a long number or deep JSON is an internal error": (
+        "storagemaster/uploads/test_bad_uploads.py::test_invalid_wait_is_rejected",
+        "storagemaster/uploads/test_bad_uploads.py::test_invalid_json_is_rejected",
+    ),
+    "edges and nodes read a target in absolute form differently": (
+        "attacks/test_read_ports.py::test_no_photo_is_sent_to_a_forged_url",
+        "proxy_config/test_edge_responses.py::test_an_absolute_uri_means_what_its_path_means",
+    ),
+    "the token of a monitor reads photos": (
+        "attacks/test_storagemaster_port.py::test_no_route_is_served_without_its_token",
+        f"{TOKENS}::test_no_scope_opens_another",
+    ),
+    "another package is installed than the one that was tested": (
+        "deploy/test_locks.py::test_every_pin_has_hashes",
+    ),
     "the owner of a camera is named in public sizes": (
         (
             "imageworker/pixels/test_metadata.py"

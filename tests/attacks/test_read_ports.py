@@ -70,6 +70,14 @@ URLS = {
     "with a query": lambda _, photo: f"{with_parts(photo.url(), mac=OTHER_MAC)}?{photo.url()}",
     "behind another path": lambda _, photo: f"/healthz/..{photo.url()}",
     "with a second slash": lambda _, photo: f"/{photo.url()}",
+    "in absolute form": lambda _, photo: (
+        f"http://photos.test{with_parts(photo.url(), mac=OTHER_MAC)}"
+    ),
+    "in absolute form, behind a query": lambda _, photo: f"http://a?x=/{photo.path}",
+    "in absolute form without a host": lambda _, photo: f"http:///{photo.path}",
+    "by another scheme": lambda _, photo: (
+        f"ftp://photos.test{with_parts(photo.url(), mac=OTHER_MAC)}"
+    ),
     "in the trash": lambda _, photo: f"/.trash/2026-01-30{photo.url()}",
     "among the hints": lambda _, photo: f"/.hints/west-1{photo.url()}",
     "of a marker": lambda *_: "/42/.volume",
