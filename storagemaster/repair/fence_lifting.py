@@ -179,14 +179,20 @@ class FenceLifter:
 
     async def _lift_known(self, group: Group, volumes: set[VolumeId]) -> None:
         """Lift the fences of volumes whose tombstones are all on their node."""
-        node, strays = self._nodes[group.node], self._strays.now()
-        # The photos of an empty mirror are elsewhere, until reconciliation has copied them.
-        filled = [
-            each for each in sorted(volumes) if each not in strays or await node.shard_digests(each)
-        ]
+        filled = [each for each in sorted(volumes) if not await self._awaits_files(group, each)]
         if filled:
-            await node.lift_fences(group.serial, filled)
+            await self._nodes[group.node].lift_fences(group.serial, filled)
             self._lifted.update((group.serial, each) for each in filled)
+
+    async def _awaits_files(self, group: Group, volume: VolumeId) -> bool:
+        """Return True if a mirror is empty and strays, not merged yet, are not.
+
+        A volume that is empty everywhere waits for nothing.
+        """
+        strays = self._strays.now().get(volume, [])
+        if not strays or await self._nodes[group.node].shard_digests(volume):
+            return False
+        return any([await self._nodes[stray].shard_digests(volume) for stray in strays])
 
     async def _deliver_missed(
         self, node: NodeId, volumes: list[VolumeId], other: NodeId, progress: Progress

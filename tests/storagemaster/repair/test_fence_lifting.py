@@ -268,6 +268,14 @@ async def test_a_stray_has_tombstones_and_the_photos_of_an_empty_mirror(cluster,
     assert await cluster.lifter.lift_fences() == 0
 
 
+async def test_a_volume_that_is_empty_on_strays_too_is_lifted(cluster):
+    """Nothing is elsewhere, and a stray is dropped only when no mirror has a fence."""
+    cluster.fence(1)
+    stray = cluster.nodes["north"]
+    stray.status.volumes, stray.files, cluster.east.files = (1,), (), ()
+    assert await cluster.lifter.lift_fences() == 1
+
+
 async def test_a_stray_that_fails_keeps_the_fence(cluster):
     """It may have the only tombstone of a delete. So may a mirror."""
     cluster.fence(1)
