@@ -64,7 +64,7 @@ bench-edge: $(DEV) ## measure reads through the edge against bare files from ngi
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m bench.edge
 
-bench-moves: $(DEV) ## measure plans of moves with 300 nodes and 65,535 volumes
+bench-moves: $(DEV) ## measure plans of moves with 300 nodes, and the rates of copies
 	$(BIN)/python -m bench.moves
 
 bench-purge: $(DEV) ## measure the time from 1,000 deletes until no edge serves a size

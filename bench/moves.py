@@ -1,14 +1,16 @@
-"""Seconds to plan moves in a cluster of 300 nodes and 65,535 volumes: `make bench-moves`.
+"""Plans of moves in a cluster of 300 nodes and 65,535 volumes, and rates of copies.
 
-The baseline is the time that an operator waits for a plan, five seconds.
+`make bench-moves`. The baseline of a plan is the time that an operator waits for it, five seconds.
 """
 
+import asyncio
 import dataclasses
 import random
 import sys
 import time
 
 from bench.figures import Figure, report, summarize
+from bench.move_copies import measure_copies
 from volumes.address import Address
 from volumes.cluster import Colo, Node, NodeId, NodeState, Volume
 from volumes.config.map_tables import MapTables
@@ -38,6 +40,7 @@ def main() -> int:
         [
             _figure("balance over 60 new nodes", tables, measured, WITHIN),
             _figure("drain of a colo of 50 nodes", drained, measured, None),
+            *asyncio.run(measure_copies()),
         ],
     )
 

@@ -10,6 +10,7 @@ import itertools
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -29,6 +30,7 @@ from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.settlement import Settlements
 from storagenode.client import NodeClient
 from storagenode.protocol.layout import Place
+from volumes.cluster import NodeId
 from volumes.machines import own_certificate
 from volumes.photo_id import mint_photo_id, mint_version
 from volumes.photo_path import PhotoVersion, Variant, VolumeId
@@ -73,9 +75,26 @@ async def _measure(
     local: LocalCluster, session: aiohttp.ClientSession, volume: VolumeId, batch: Batch
 ) -> Figure:
     source, *_ = ids = local.cluster.volumes[volume].mirrors
+    mirrors, reconcile = await own_reconciler(local, session, ids)
+    rates = []
+    for run in range(1 + RUNS):
+        await fill_node(mirrors.nodes[source], volume, batch, run)
+        started = time.perf_counter()
+        done = await reconcile.reconcile(volume, unthrottled=True)
+        seconds = time.perf_counter() - started
+        if done.done != batch.photos or (await reconcile.plan(volume)).plan.steps:
+            raise RepairFailed(f"{done.done} of {batch.photos} photos were copied")
+        rates.append(batch.photos * batch.units_each / seconds)
+    return summarize(batch.name, 1.0, [(rate, batch.least) for rate in rates[1:]])
+
+
+async def own_reconciler(
+    local: LocalCluster, session: aiohttp.ClientSession, ids: Sequence[NodeId]
+) -> tuple[Mirrors, Reconciler]:
+    """Return the repair of a storagemaster with these nodes."""
     own = own_certificate(local.cluster, Role.MASTER, "east-master")
     nodes = {n: NodeClient(n, local.cluster.nodes[n].write, session, local.keys, own) for n in ids}
-    mirrors = Mirrors(local.cluster, nodes, Fleet(nodes), local.cluster.nodes[source].colo)
+    mirrors = Mirrors(local.cluster, nodes, Fleet(nodes), local.cluster.nodes[ids[0]].colo)
     await mirrors.fleet.poll()
     # No edge needs a purge.
     tombstone_delivery = TombstoneDelivery(mirrors, EdgePurger({}, session))
@@ -86,23 +105,14 @@ async def _measure(
         settling=Settling(mirrors.fleet),
         now_seconds=time.time,
     )
-    rates = []
-    for run in range(1 + RUNS):
-        await _fill(nodes[source], volume, batch, run)
-        started = time.perf_counter()
-        done = await reconcile.reconcile(volume, unthrottled=True)
-        seconds = time.perf_counter() - started
-        if done.done != batch.photos or (await reconcile.plan(volume)).plan.steps:
-            raise RepairFailed(f"{done.done} of {batch.photos} photos were copied")
-        rates.append(batch.photos * batch.units_each / seconds)
-    return summarize(batch.name, 1.0, [(rate, batch.least) for rate in rates[1:]])
+    return mirrors, reconcile
 
 
 async def _keep_no_log(_: object) -> None:
     """Forget an act: no photo of the bench has a conflict."""
 
 
-async def _fill(node: NodeClient, volume: VolumeId, batch: Batch, run: int) -> None:
+async def fill_node(node: NodeClient, volume: VolumeId, batch: Batch, run: int) -> None:
     """Store new photos on one mirror."""
     data = render_photo(run, batch.photo_bytes)
     numbers = itertools.count()

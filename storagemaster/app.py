@@ -80,6 +80,7 @@ from storagemaster.repair.filling import PASS_SECONDS as FILLING_PASS_SECONDS
 from storagemaster.repair.filling import Filling
 from storagemaster.repair.hinted_handoff import PASS_SECONDS as HINTS_PASS_SECONDS
 from storagemaster.repair.hinted_handoff import HintedHandoff
+from storagemaster.repair.move_rates import PASS_SECONDS as RATES_PASS_SECONDS
 from storagemaster.repair.moves import PASS_SECONDS as MOVES_PASS_SECONDS
 from storagemaster.repair.moves import Moves
 from storagemaster.repair.reconcile import Reconciler
@@ -367,6 +368,7 @@ def _maps(
         (Filling(mirrors, reconcile).fill_all, FILLING_PASS_SECONDS),
         (Moves(mirrors, comparison, following, proposing).advance_all, MOVES_PASS_SECONDS),
         (states.advance, STATES_PASS_SECONDS),
+        (status.move_rates.observe, RATES_PASS_SECONDS),
     )
 
 

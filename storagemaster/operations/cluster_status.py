@@ -30,8 +30,10 @@ from storagemaster.operations.alerts import (
 from storagemaster.operations.capacity import colo_capacities, node_capacity
 from storagemaster.operations.certificates import Certificates, certificate_alerts
 from storagemaster.operations.disagreements import Disagreements, Process
+from storagemaster.operations.moves_under_way import moves_under_way
 from storagemaster.operations.port_health import PortHealth
 from storagemaster.operations.recent_durations import RecentDurations
+from storagemaster.repair.move_rates import MoveRates
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import state_document
 from storagemaster.wire import UPLOAD
@@ -73,6 +75,7 @@ class ClusterStatus:
         self._abandoned_jobs = abandoned_jobs
         self._reconcile = reconcile
         self._contents = reconcile.comparison.contents
+        self.move_rates = MoveRates(mirrors, reconcile.comparison)
         self._settling = settling
         self._certificates = certificates
         self._audit = audit
@@ -126,6 +129,7 @@ class ClusterStatus:
             "nodes": nodes,
             "colos": colo_capacities(self._mirrors.cluster, views),
             "volumes": volumes,
+            "moves": list(moves_under_way(self._mirrors, self._contents, self.move_rates)),
             "waits": waits,
             "pending_hints": sum(view.status.hints for view in views.values() if view.status),
             "queues": depths,

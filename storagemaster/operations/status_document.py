@@ -109,6 +109,24 @@ class RepairState(TypedDict):
     conflicts: list[Conflict]
 
 
+class MoveState(TypedDict):
+    """A volume that moves between nodes."""
+
+    volume: Volume
+    state: Literal["joining", "leaving"]
+    joining: list[str]
+    leaving: list[str]
+    bytes: int | None
+    """Bytes of the volume; null before the first comparison."""
+    copied_bytes: int
+    """Bytes that the joining node with the fewest has."""
+    bytes_per_second: float | None
+    """The rate of its last minute; null before the second look."""
+    seconds_left: float | None
+    """Time left to copy at this rate."""
+    waits_for: str
+
+
 class EdgeState(TypedDict):
     """The state of an edge."""
 
@@ -162,6 +180,7 @@ class ClusterState(TypedDict):
     nodes: list[NodeState]
     colos: list[ColoState]
     volumes: list[VolumeStatus]
+    moves: list[MoveState]
     waits: list[Wait]
     pending_hints: int
     queues: dict[str, int] | None

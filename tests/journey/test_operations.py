@@ -73,8 +73,14 @@ def mirrors_by_volume(cluster):
         return {each["number"]: each["mirrors"] for each in client.status()["volumes"]}
 
 
+def check_served(cluster, *receipts):
+    """Check that every edge serves these photos."""
+    for photo in receipts:
+        assert {fetch(cluster, edge, photo.urls["o"])[0] for edge in EDGES} == {200}
+
+
 def test_the_commands_of_the_page_change_a_cluster_under_load(own_cluster, jpeg):
-    """A node joins, and new volumes open on it."""
+    """A node joins, new volumes open on it, one moves to it, and it is drained and removed."""
     cluster = own_cluster
     with cluster.client() as client:
         receipt = client.put(jpeg(1), volume=1)
@@ -85,6 +91,11 @@ def test_the_commands_of_the_page_change_a_cluster_under_load(own_cluster, jpeg)
         run(cluster, "## Change the share of a node")
         with cluster.client() as client:
             later = client.put(jpeg(2), volume=9)
-        for photo in (receipt, later):
-            assert {fetch(cluster, edge, photo.urls["o"])[0] for edge in EDGES} == {200}
+        moved = mirrors_by_volume(cluster)[1]
+        run(cluster, "## Move one volume")
+        assert set(mirrors_by_volume(cluster)[1]) == {*moved, "east-3"} - {"east-1"}
+        check_served(cluster, receipt, later)
+        run(cluster, "## Take a node out", {"east-1": "east-3"})
+        assert not any("east-3" in mirrors for mirrors in mirrors_by_volume(cluster).values())
+        check_served(cluster, receipt, later)
     assert load.refused == []

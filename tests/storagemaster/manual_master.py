@@ -27,6 +27,7 @@ from storagemaster.operations.port_health import PortHealth
 from storagemaster.repair.fence_lifting import FenceLifter
 from storagemaster.repair.filling import Filling
 from storagemaster.repair.hinted_handoff import HintedHandoff
+from storagemaster.repair.move_rates import MoveRates
 from storagemaster.repair.moves import Moves
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.wire import SIGNATURE_HEADER, SIGNED_DIGEST_HEADER
@@ -99,6 +100,7 @@ class ManualMaster:
         self.audit: AuditLog = passes.owner(AuditLog)
         self.maps: MapFollowing = passes.owner(MapFollowing)
         self.moves: Moves = passes.owner(Moves)
+        self.move_rates: MoveRates = passes.owner(MoveRates)
         self.filling: Filling = passes.owner(Filling)
         self.volume_states: VolumeStates = passes.owner(VolumeStates)
         self.ports: PortHealth = passes.owner(PortHealth)

@@ -123,6 +123,22 @@ def without_moves(tables: MapTables, numbers: Collection[VolumeId]) -> MapTables
     return dataclasses.replace(tables, volumes=volumes)
 
 
+def require_target(tables: MapTables, volume: Volume, id_: NodeId) -> None:
+    """Raise unless a node can get a volume that one of its mirrors leaves.
+
+    Raises:
+        RefusedEdit: It is unknown, drains, or has the volume.
+    """
+    node = known_node(tables, id_)
+    if id_ in volume.homes:
+        raise RefusedEdit(f"node {id_} has volume {volume.number} already; choose another node")
+    if not node.state.accepts_volumes:
+        raise RefusedEdit(
+            f"node {id_} is drained, and gets no volumes; choose another node, or run "
+            f"`glassplate node drain {id_} --undo --apply`"
+        )
+
+
 def known_node(tables: MapTables, id_: NodeId) -> Node:
     """Return a node.
 

@@ -24,8 +24,8 @@ from volumes.cluster import NodeId
 from volumes.config.map_tables import MapTables
 from volumes.map.edits import (
     RefusedEdit,
-    known_node,
     known_volume,
+    require_target,
     with_closed_volumes,
     with_open_volumes,
     without_moves,
@@ -130,12 +130,12 @@ def move(
 
     def edit(tables: MapTables, measured: Measurements) -> Edited:
         volume = known_volume(tables, VolumeId(number))
-        known_node(tables, NodeId(target))
         if target in volume.mirrors_after and source not in volume.mirrors_after:
             return begun(tables, plan_moves(tables, measured, within=None, moves_max=0))
         if source not in volume.mirrors:
             mirrors = ", ".join(volume.mirrors)
             raise RefusedEdit(f"{source} is not a mirror of volume {number}; mirrors: {mirrors}")
+        require_target(tables, volume, NodeId(target))
         plan = plan_move(tables, measured, volume.number, NodeId(source), NodeId(target))
         return begun(tables, plan)
 

@@ -1,6 +1,7 @@
 """Plans of moves, and moves under way, as text and tables."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from rich import filesize
 from rich.console import RenderableType
@@ -29,7 +30,7 @@ def moves_view(moves: Sequence[Document]) -> Iterator[RenderableType]:
     if not moves:
         yield "No volume moves."
         return
-    table = new_table("Volume", "State", "From", "To", "Copied", "Waits for")
+    table = new_table("Volume", "State", "From", "To", "Copied", "Rate", "Left", "Waits for")
     for each in moves:
         size = "?" if each["bytes"] is None else filesize.decimal(each["bytes"])
         table.add_row(
@@ -38,9 +39,19 @@ def moves_view(moves: Sequence[Document]) -> Iterator[RenderableType]:
             ", ".join(each["leaving"]),
             ", ".join(each["joining"]),
             f"{filesize.decimal(each['copied_bytes'])} of {size}",
+            _rate(each["bytes_per_second"]),
+            _time(each["seconds_left"]),
             each["waits_for"],
         )
     yield table
+
+
+def _rate(bytes_per_second: float | None) -> str:
+    return "" if bytes_per_second is None else f"{filesize.decimal(int(bytes_per_second))}/s"
+
+
+def _time(seconds: float | None) -> str:
+    return "" if seconds is None else str(timedelta(seconds=round(seconds)))
 
 
 def _moves_table(moves: Sequence[Document]) -> Table:

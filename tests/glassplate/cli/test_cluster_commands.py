@@ -25,6 +25,7 @@ STATUS_KEYS = {
     "master",
     "masters",
     "nodes",
+    "moves",
     "oldest_job_seconds",
     "pending_hints",
     "queues",

@@ -20,17 +20,18 @@ NEW = "east-2"
 def _cluster(runner, cluster_with, monkeypatch):
     """Return a small cluster whose nodes follow the storagemasters' map. Steps follow at once."""
     monkeypatch.setattr(moves, "PAUSE_SECONDS", 0.0)
-
-    async def start():
-        master = Master(id="m1", colo=Colo("east"), address=Address(HOST, 1))
-        cluster = await cluster_with(masters={"m1": master})
-        await cluster.stop(*NODES)
-        cluster.node_map = cluster.config
-        await cluster.start_and_notice(*NODES)
-        return cluster
-
-    yield (cluster := runner.run(start()))
+    yield (cluster := runner.run(start_following(cluster_with)))
     restore_roots(cluster)
+
+
+async def start_following(cluster_with, **options):
+    """Return a small cluster whose nodes follow the storagemasters' map."""
+    master = Master(id="m1", colo=Colo("east"), address=Address(HOST, 1))
+    cluster = await cluster_with(masters={"m1": master}, **options)
+    await cluster.stop(*NODES)
+    cluster.node_map = cluster.config
+    await cluster.start_and_notice(*NODES)
+    return cluster
 
 
 def restore_roots(cluster):
@@ -199,6 +200,32 @@ async def test_joining_nodes_are_filled_apart_from_repairs(cluster):
     cluster.master.reconcile.progress.end_volume()
     await cluster.master.filling.fill_all()
     assert path in cluster.visible(NEW)
+
+
+async def test_the_status_shows_each_move_and_what_it_waits_for(cluster):
+    """Bytes, and the bytes that the joining node has."""
+    await upload(cluster)
+    await begin(cluster)
+    await cluster.master.reconcile.reconcile_next()
+    total = (await shown_move(cluster))["bytes"]
+    assert total > 0
+    expected = {"volume": 1, "state": "joining", "joining": [NEW], "leaving": [OLD]}
+    move = await shown_move(cluster)
+    assert move | expected == move
+    assert (move["copied_bytes"], move["waits_for"]) == (0, "copies")
+    await cluster.master.filling.fill_all()
+    move = await shown_move(cluster)
+    assert (move["copied_bytes"], move["waits_for"]) == (total, "proof of equal files")
+    await cluster.stop_and_notice(NEW)
+    assert (await shown_move(cluster))["waits_for"] == f"{NEW}, down"
+
+
+async def shown_move(cluster):
+    """Return the only move of the status."""
+    await cluster.poll()
+    await cluster.master.move_rates.observe()
+    (move,) = (await cluster.master.request("GET", "/status")).document["moves"]
+    return move
 
 
 async def stray_with_a_photo(cluster):

@@ -3,10 +3,8 @@
 import pytest
 
 from tests.storagemaster.pictures import long_picture
-from tests.storagemaster.repair.test_moves import NEW, begin, restore_roots
-from tests.storagemaster.small_cluster import HOST, NODES
-from volumes.address import Address
-from volumes.cluster import Colo, Limits, Master
+from tests.storagemaster.repair.test_moves import NEW, begin, restore_roots, start_following
+from volumes.cluster import Limits
 
 PHOTOS = 4
 
@@ -14,16 +12,8 @@ PHOTOS = 4
 @pytest.fixture(name="cluster")
 def _cluster(runner, cluster_with):
     """Return a small cluster whose nodes take a byte of moves a second, after the first file."""
-
-    async def start():
-        master = Master(id="m1", colo=Colo("east"), address=Address(HOST, 1))
-        cluster = await cluster_with(masters={"m1": master}, limits=Limits(move_bytes_per_second=1))
-        await cluster.stop(*NODES)
-        cluster.node_map = cluster.config
-        await cluster.start_and_notice(*NODES)
-        return cluster
-
-    yield (cluster := runner.run(start()))
+    limits = Limits(move_bytes_per_second=1)
+    yield (cluster := runner.run(start_following(cluster_with, limits=limits)))
     restore_roots(cluster)
 
 

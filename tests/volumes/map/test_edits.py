@@ -8,6 +8,7 @@ from tests.volumes.map.random_clusters import DISK, measured_by, node, space, ta
 from volumes.cluster import NodeState, Volume
 from volumes.map.edits import (
     RefusedEdit,
+    require_target,
     with_changed_nodes,
     with_closed_volumes,
     with_node,
@@ -69,9 +70,15 @@ def test_a_cancelled_move_leaves_the_mirrors_as_they_are():
     assert without_moves(tables, [1]) == TABLES
 
 
+DRAINED = with_changed_nodes(TABLES, ["east-2"], state=NodeState.DRAINING)
+
+
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
+        (lambda: require_target(TABLES, VOLUMES[0], "x"), "unknown node 'x'; "),
+        (lambda: require_target(TABLES, VOLUMES[0], "west-1"), "has volume 1 already"),
+        (lambda: require_target(DRAINED, VOLUMES[0], "east-2"), "node drain east-2 --undo"),
         (lambda: with_node(TABLES, node("east-1")), "node east-1 exists already; "),
         (
             lambda: with_node(dataclasses.replace(TABLES, gone_nodes=("east-9",)), node("east-9")),
