@@ -28,9 +28,12 @@ class Summary:
 
     @property
     def caught_share(self) -> float:
-        """The share of caught mutants among all that ran and are not equivalent."""
+        """The share of caught mutants among all that ran and are not equivalent.
+
+        It is 0 before any ran.
+        """
         judged = self.caught + len(self.survivors)
-        return self.caught / judged if judged else 1.0
+        return self.caught / judged if judged else float(not self.not_run)
 
     def line(self) -> str:
         """Return the counts as a line of a table."""

@@ -131,12 +131,14 @@ def test_targets_exist():
 
 
 def test_report_runs_nothing(capsys, monkeypatch, tmp_path):
-    """`--report` prints the counts of the results so far."""
+    """`--report` prints the counts of the results so far: without any, no mutant was caught."""
     results = tmp_path / "mutants.jsonl"
     arguments = ["mutants", "--report", "--module", "upkeep/fence", "--results", str(results)]
     monkeypatch.setattr("sys.argv", arguments)
-    assert main() == 0
-    assert "mutants were not run" in capsys.readouterr().out
+    assert main() == 1
+    printed = capsys.readouterr().out
+    assert "mutants were not run" in printed
+    assert "0.0 %" in printed
     assert not results.exists()
 
 
