@@ -31,6 +31,15 @@ class RawStore(Protocol):
         """Return the number of quarantined files."""
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder of a running node.
+
+    Unlike rglob, walk does not mind a folder that the node removes meanwhile.
+    """
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent, name) for name in names)
+
+
 class RawDisk:
     """The directories below a node's root."""
 
@@ -39,7 +48,7 @@ class RawDisk:
 
     def photo_files(self) -> Iterator[Read]:
         """Yield every photo file, as in `RawStore`."""
-        for file in self._root.glob("[1-9]*/??/*"):
+        for file in files_below(self._root):
             path = str(file.relative_to(self._root))
             with contextlib.suppress(InvalidPath, FileNotFoundError):
                 parse_path(path)
@@ -48,9 +57,8 @@ class RawDisk:
     def leftovers(self) -> Iterator[str]:
         """As `RawStore` has it."""
         for folder in (HINTS, STAGING):
-            for path in (self._root / folder).rglob("*"):
-                if path.is_file():
-                    yield str(path.relative_to(self._root))
+            for file in files_below(self._root / folder):
+                yield str(file.relative_to(self._root))
 
     def quarantined(self) -> int:
         """As `RawStore` has it."""

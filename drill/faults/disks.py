@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 
 from drill.cluster.drill_cluster import DrillCluster
+from drill.cluster.stores import files_below
 from drill.faults.evidence import Evidence, wait_until
 from drill.faults.processes import is_running
 from glassplate.local.processes import ProcessFailed
@@ -261,7 +262,7 @@ def _damaged(data: bytes, damage: Damage) -> bytes:
 
 
 def _files_in(drill_cluster: DrillCluster, folder: str) -> list[Path]:
-    return [p for root in drill_cluster.roots() for p in (root / folder).rglob("*") if p.is_file()]
+    return [p for root in drill_cluster.roots() for p in files_below(root / folder)]
 
 
 def _empty(root: Path) -> None:
