@@ -36,6 +36,8 @@ class FakeNode:
     """Photos with other bytes than `bytes_of` their path."""
     answering: threading.Event = field(default_factory=lambda: _set(threading.Event()))
     """Photo requests wait while this event is clear."""
+    sending: threading.Event = field(default_factory=lambda: _set(threading.Event()))
+    """Bodies of photos wait in their middle while this event is clear."""
     answers_probes: bool = True
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     _server: ThreadingHTTPServer | None = None
@@ -167,7 +169,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         if self.command == "GET" and not unmodified:
-            self.wfile.write(data)
+            middle = len(data) // 2
+            self.wfile.write(data[:middle])
+            self.server.node.sending.wait()
+            self.wfile.write(data[middle:])
 
     def say(self, status: int, text: str) -> None:
         body = f"{text} {self.path}\n".encode()

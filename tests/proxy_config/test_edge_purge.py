@@ -54,6 +54,37 @@ def test_a_purge_reaches_the_urls_of_every_key(edge, nodes):
     assert [send_request(edge.address, url).status for url in urls] == [410] * len(urls)
 
 
+def test_a_fetch_that_ends_after_a_purge_is_not_served_again(edge, nodes):
+    """A node cannot abort what the kernel of the edge has already."""
+    path = new_photo_path()
+    nodes[0].sending.clear()
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        try:
+            fetch = threads.submit(send_request, edge.address, sign(path))
+            while not nodes[0].request_count(path):
+                time.sleep(0.01)
+            for node in nodes:
+                node.gone.add(path)
+            assert {response.status for response in purge(edge, [path])} == {200}
+        finally:
+            nodes[0].sending.set()
+        assert fetch.result().status == 200
+    assert send_request(edge.address, sign(path)).status == 410
+
+
+def test_a_photo_that_was_purged_twice_is_gone(edge, nodes):
+    """The copies from before and after the first purge are both removed."""
+    path = new_photo_path()
+    for _ in range(2):
+        send_request(edge.address, sign(path))
+        assert {response.status for response in purge(edge, [path])} == {200}
+        time.sleep(PURGE_SECONDS)
+    assert nodes[0].request_count(path) == 2
+    for node in nodes:
+        node.gone.add(path)
+    assert send_request(edge.address, sign(path)).status == 410
+
+
 def test_other_photos_stay(edge, nodes):
     """Only the named photos are purged."""
     path, other = new_photo_path(), new_photo_path()

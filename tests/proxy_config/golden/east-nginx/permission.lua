@@ -6,6 +6,7 @@
 
 local bit = require "bit"
 local nodes = require "nodes"
+local purge = require "purge"
 local signing = require "signing"
 
 local URL_REGEX = [==[^/(([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])/([0-9a-hjkmnp-tv-z]{2})/([0-9a-hjkmnp-tv-z]{14}\3)_[0-9a-hjkmnp-tv-z]{6})_([a-z])\.([a-z0-9]{1,4}(?:-(?=[wlo1-9])(?:w[lo]?|lo?|o)?(?:[1-9][0-9]{0,3})?)?)\.((?:0|[1-9a-f][0-9a-f]{0,9}))\.([A-Za-z0-9_-]{24})\.(jpg|png|gif|webp|avif|heic|tif)$(?!\n)]==]
@@ -60,7 +61,8 @@ local permission = {}
 
 -- Returns "permitted", "malformed" (400), "forbidden" (403), or "unknown" (503, only a newer map
 -- has the volume of the valid URL).
--- Sets $photo_path only for a valid permission, and $photo_cache_control if the permission expires.
+-- Sets $photo_path only for a valid permission, $photo_cache_control if the permission expires, and
+-- $purge_mark if the photo was purged.
 function permission.verdict()
     local var = ngx.var
     -- The raw bytes from the client, neither decoded nor normalized.
@@ -82,6 +84,10 @@ function permission.verdict()
             "public, max-age=" .. math.floor(math.min(left_seconds, YEAR_SECONDS))
     end
     var.photo_path = opened.photo_path
+    local mark = purge.mark_of(opened.photo_path)
+    if mark then
+        var.purge_mark = mark
+    end
     return opened.verdict
 end
 

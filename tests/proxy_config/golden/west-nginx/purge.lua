@@ -1,11 +1,18 @@
 -- Purges photos by removing their files from the cache, or drops the whole cache by renaming its
 -- directories. nginx treats a missing file as a cache miss, so this is safe at any time and in any
 -- worker, and idempotent.
+--
+-- A fetch that is under way at a purge ends with a file in the cache if the edge's kernel had all its
+-- bytes before the node could abort it. Each purge therefore gives its photo another key for a while.
 
 local CACHE_DIR = "/srv/cache"
 local PATHS_MAX = 100
 local URL_REGEX = [==[^/(([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])/([0-9a-hjkmnp-tv-z]{2})/([0-9a-hjkmnp-tv-z]{14}\3)_[0-9a-hjkmnp-tv-z]{6})_([a-z])\.([a-z0-9]{1,4}(?:-(?=[wlo1-9])(?:w[lo]?|lo?|o)?(?:[1-9][0-9]{0,3})?)?)\.((?:0|[1-9a-f][0-9a-f]{0,9}))\.([A-Za-z0-9_-]{24})\.(jpg|png|gif|webp|avif|heic|tif)$(?!\n)]==]
 local ENOENT = 2
+-- Longer than any fetch takes.
+local MARK_SECONDS = 600
+
+local marks = ngx.shared.purged
 
 -- A path is a photo path if it forms a permission URL with a well-formed permission.
 local function is_photo_path(path)
@@ -14,13 +21,21 @@ local function is_photo_path(path)
     return url and ngx.re.find(url, URL_REGEX, "jo")
 end
 
--- Removes the copy of a photo; true if there was one. The file name is the MD5 of the key, levels=1:2.
-local function forget(path)
-    local name = ngx.md5(path)
+-- Removes the copy with a cache key; true if there was one. The file name is the MD5, levels=1:2.
+local function remove(key)
+    local name = ngx.md5(key)
     local file = table.concat({CACHE_DIR, name:sub(-1), name:sub(-3, -2), name}, "/")
     local done, why, number = os.remove(file)
     assert(done or number == ENOENT, why)
     return done
+end
+
+-- Removes the copies of a photo. Copies that are still to come get no reader.
+local function forget(path)
+    local before = marks:get(path)
+    assert(marks:set(path, "#" .. assert(marks:incr("purges", 1, 0)), MARK_SECONDS))
+    local removed = before and remove(path .. before)
+    return remove(path) or removed
 end
 
 local function say(status, text)
@@ -30,6 +45,11 @@ local function say(status, text)
 end
 
 local purge = {}
+
+-- Returns what the cache key of a photo has behind its path since the last purge, or nil.
+function purge.mark_of(path)
+    return marks:get(path)
+end
 
 -- Handles a POST with one photo path per line: {"purged": number removed, "absent": number not cached}.
 function purge.answer()
