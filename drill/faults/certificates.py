@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import ssl
 import time
@@ -29,11 +30,15 @@ from storagenode.protocol.routes import EMPTY_DIGEST
 from volumes.cluster import Cluster, Node, NodeId
 from volumes.machines import own_certificate
 
+log = logging.getLogger(__name__)
+
 # Longer than a process takes to follow its files, also on a busy machine.
 FOLLOWED_SECONDS_MAX = 20.0
+# Edges render and reload, which takes longer than reading a file.
+ROLLOUT_SECONDS = 6.0
 ENDED_SECONDS = 400 * 86_400
 NEW_KEY = "z9"
-ROTATED = (Purpose.INTERNAL, Purpose.TOMBSTONE, Purpose.JOB)
+ROTATED = (Purpose.READ, Purpose.INTERNAL, Purpose.TOMBSTONE, Purpose.JOB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +97,18 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class CertificatesAndKeysRenewed:
-    """All certificates, and the keys of requests, tombstones, and jobs, are replaced."""
+    """All certificates, and the keys of URLs, requests, tombstones, and jobs, are replaced."""
 
     @contextlib.asynccontextmanager
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
         """Renew the certificates, then rotate the keys as an operator does."""
-        cluster = drill_cluster.cluster
+        async with _edges_follow(drill_cluster):
+            await self._rotate(drill_cluster.cluster, evidence)
+            yield
+
+    async def _rotate(self, cluster: Cluster, evidence: Evidence) -> None:
         nodes = list(cluster.nodes.values())
         before = [await _serial(cluster, node) for node in nodes]
         renew_certificates(
@@ -112,7 +121,6 @@ class CertificatesAndKeysRenewed:
         for node in nodes:
             accepted = await _holds(partial(_accepts_keys, cluster, node))
             evidence.add(accepted, f"{node.id} accepts requests by the new keys")
-        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +143,18 @@ class CertificateEnds:
         evidence.add(refused, f"the certificate of {self.name} is refused")
         yield
         save_certificate(folder, authority, machine, now_seconds=time.time())
+
+
+@contextlib.asynccontextmanager
+async def _edges_follow(drill_cluster: DrillCluster) -> AsyncIterator[None]:
+    """Make the edges follow the keys until the block exits, as `proxy-config --watch` does."""
+    task = asyncio.create_task(drill_cluster.local.follow_edges(log.info))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def _holds(condition: Callable[[], Awaitable[bool]]) -> bool:
@@ -182,7 +202,7 @@ async def _rotate_keys(path: Path) -> None:
         new = generate_key(NEW_KEY, os.urandom)
         keys = keys.with_ring(purpose, ring.with_accepted_key(new))
     save_keys(path, keys)
-    await asyncio.sleep(3)
+    await asyncio.sleep(ROLLOUT_SECONDS)
     for purpose in ROTATED:
         keys = keys.with_ring(purpose, keys.ring(purpose).with_signing_key(NEW_KEY))
     save_keys(path, keys)

@@ -24,7 +24,7 @@ TRUST = (
     ),
     Scenario(
         name="certificates-and-keys-rotated",
-        description="All certificates, and the keys of all internal purposes, are rotated.",
+        description="All certificates, and the keys of URLs and internal purposes, are rotated.",
         steps=steps(CertificatesAndKeysRenewed()),
         unaffected_edges=ALL_EDGES,
         is_representative=True,
