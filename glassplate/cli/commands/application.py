@@ -38,6 +38,7 @@ from permission_urls import (
     DerivedKey,
     Keys,
     Purpose,
+    Restriction,
     Token,
     add_token,
     application_keys,
@@ -52,6 +53,8 @@ from volumes.cluster import Application, Cluster
 from volumes.volume_ranges import render_volume_ranges
 
 DEFAULT_SCOPES = ("upload", "read", "original", "delete")
+# With these, storagemasters give it URLs of every size that never end.
+URL_SCOPES = ("read", "original")
 
 
 @click.group()
@@ -166,8 +169,7 @@ def list_applications(connection: Connection, *, as_json: bool) -> None:
     multiple=True,
     type=click.Choice(SCOPES),
     metavar="SCOPE",
-    default=DEFAULT_SCOPES,
-    show_default=True,
+    show_default=f"{', '.join(DEFAULT_SCOPES)}; upload, delete with --only or --longest",
     help="Scope of its token. Repeatable.",
 )
 @click.option(
@@ -207,8 +209,9 @@ def export(
     webhooks. It has no key of the cluster. A file that stdout is redirected to gets mode 0600.
 
     With the key for URLs, the application signs URLs of any photo and size whose reference it
-    knows; with --only and --longest, only of some size classes, or that end soon. With
-    --no-read-key, it gets URLs from storagemasters, as far as its token permits.
+    knows; with --only and --longest, only of some size classes, or that end soon. Its token then
+    gets no other URLs from storagemasters either. With --no-read-key, it gets URLs from
+    storagemasters, as far as its token permits.
 
     \b
     Examples:
@@ -230,6 +233,7 @@ def export(
         raise WrongUsage(
             "--no-read-key leaves nothing to restrict; omit it, or --only and --longest"
         )
+    scopes = _scopes(scopes, restriction)
     read_key = None if no_read_key else restricted_key(signing_read_key(keys), restriction)
     token = new_token(scopes, expires=expires, application=name)
     file = _file_of(
@@ -247,6 +251,19 @@ def export(
     else:
         click.echo(render_application(file), nl=False)
     click.echo(f"Token {token.id} of application {name} is recorded in tokens.toml.", err=True)
+
+
+def _scopes(chosen: tuple[str, ...], restriction: Restriction) -> tuple[str, ...]:
+    """Return the scopes of a token, which permit no URLs that the key for URLs cannot sign."""
+    if restriction == UNRESTRICTED:
+        return chosen or DEFAULT_SCOPES
+    wider = ", ".join(scope for scope in chosen if scope in URL_SCOPES)
+    if wider:
+        raise WrongUsage(
+            f"--scope {wider} permits URLs of storagemasters that --only and --longest exclude; "
+            "omit one or the other"
+        )
+    return chosen or tuple(scope for scope in DEFAULT_SCOPES if scope not in URL_SCOPES)
 
 
 def _file_of(

@@ -302,7 +302,7 @@ def export(
     \b
     Examples:
       glassplate keys export --purpose read --out shop-read.toml
-      glassplate keys export --purpose read --only web --longest 7d --out shop-web.toml
+      glassplate keys export --purpose read --only web --longest 7d --out web.toml
       glassplate keys export --purpose internal --purpose job --out worker.toml
     """
     current = load_keys(_key_file(connection))

@@ -9,6 +9,7 @@ import time
 import pytest
 from click.testing import CliRunner
 
+from glassplate.cli.commands.application import DEFAULT_SCOPES
 from glassplate.cli.main import main
 from glassplate.local.plan import LocalPorts, render_local_cluster
 from glassplate.session.application_file import parse_application
@@ -146,6 +147,28 @@ def test_an_exported_key_can_be_restricted(application, config):
     refused = application("export", "shop", "--no-read-key", "--only", "web")
     assert refused.exit_code == 2
     assert "leaves nothing to restrict" in refused.stderr
+
+
+def test_the_token_beside_a_restricted_key_permits_no_other_urls(application, config):
+    """Otherwise storagemasters would give the application the URLs that it cannot sign."""
+    keys = load_keys(config.with_name("keys.toml"))
+    application("add", "shop")
+    for restriction in (("--only", "web"), ("--longest", "7d")):
+        made = application("export", "shop", *restriction)
+        assert scopes_of(keys, made) == {"upload", "delete"}
+        made = application("export", "shop", *restriction, "--scope", "upload")
+        assert scopes_of(keys, made) == {"upload"}
+        refused = application("export", "shop", *restriction, "--scope", "original")
+        assert refused.exit_code == 2
+        assert "--scope original permits URLs of storagemasters" in refused.stderr
+    assert scopes_of(keys, application("export", "shop")) == set(DEFAULT_SCOPES)
+
+
+def scopes_of(keys, made):
+    """Return the scopes of the token in an exported file."""
+    verifier = TokenVerifier(keys)
+    token = parse_application(made.stdout).token
+    return set(verifier.verify(token, scope_needed=None, now_seconds=time.time()).scopes)
 
 
 def test_the_options_of_an_export(application, config):
