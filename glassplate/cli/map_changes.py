@@ -178,7 +178,7 @@ def measurements(status: Document) -> Measurements:
         bytes_of={
             VolumeId(each["number"]): each["bytes"]
             for each in volumes
-            if {mirror["node"] for mirror in each["mirror_contents"]} >= {*each["mirrors"]}
+            if each["mirrors_equal"] is not None
         },
         space_of={
             NodeId(each["id"]): NodeSpace(
@@ -192,8 +192,7 @@ def measurements(status: Document) -> Measurements:
         unequal={
             VolumeId(each["number"])
             for each in volumes
-            if len({(m["photos"], m["bytes"]) for m in each["mirror_contents"]}) > 1
-            and not each["cold_nodes"]
+            if each["mirrors_equal"] is False and not each["cold_nodes"]
         },
         cold_nodes={VolumeId(each["number"]): each["cold_nodes"] for each in volumes},
     )

@@ -302,17 +302,21 @@ def _node(node: Node, view: NodeView) -> dict[str, Any]:
 def _add_contents(
     document: dict[str, Any], volume: Volume, summaries: Mapping[NodeId, VolumeSummary]
 ) -> None:
-    """Add the photos and bytes of a volume, and of each of its mirrors that reported them."""
+    """Add the photos and bytes of a volume, as its mirrors reported them, and if they are equal."""
     photos = size = None
-    contents = []
     # For each of perhaps 50,000 volumes: a loop takes a third of the time of `max` and generators.
     for node in volume.homes:
         if (each := summaries.get(node)) is not None:
-            contents.append({"node": node, "photos": each.photos, "bytes": each.bytes})
             photos = each.photos if photos is None or each.photos > photos else photos
             size = each.bytes if size is None or each.bytes > size else size
     document["photos"], document["bytes"] = photos, size
-    document["mirror_contents"] = contents
+    document["mirrors_equal"] = _are_equal([summaries.get(node) for node in volume.mirrors])
+
+
+def _are_equal(reported: list[VolumeSummary | None]) -> bool | None:
+    """Return True if all mirrors have as many photos and bytes, None if one has not reported."""
+    counts = [(each.photos, each.bytes) for each in reported if each is not None]
+    return counts.count(counts[0]) == len(counts) if len(counts) == len(reported) else None
 
 
 def _node_contents(total: tuple[int, int] | None) -> dict[str, int | None]:

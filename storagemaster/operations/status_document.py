@@ -59,14 +59,6 @@ class ColoState(TypedDict):
     """Days of its nodes together; null if one has less than a day of history."""
 
 
-class MirrorContents(TypedDict):
-    """Photos and bytes of a mirror, as it reported when it was last compared."""
-
-    node: str
-    photos: int
-    bytes: int
-
-
 class VolumeStatus(TypedDict):
     """The state of a volume."""
 
@@ -84,8 +76,8 @@ class VolumeStatus(TypedDict):
     """Originals on the mirror with most of them; null before the first comparison."""
     bytes: int | None
     """Bytes of all files on the mirror with most of them."""
-    mirror_contents: list[MirrorContents]
-    """Without the mirrors that have not reported yet."""
+    mirrors_equal: bool | None
+    """True if all mirrors have as many photos and bytes; null until all have reported."""
 
 
 # `for` is a keyword.

@@ -1,5 +1,7 @@
 """Mirrors whose volumes have the same digest are not compared any further."""
 
+from dataclasses import replace
+
 import pytest
 
 from storagenode.protocol.errors import NodeError
@@ -63,24 +65,26 @@ async def test_one_failing_volume_delays_no_other(cluster, listings, monkeypatch
     assert cluster.holders(PATH).keys() == set(MIRRORS[1])
 
 
-async def test_the_status_has_the_photos_and_bytes_of_each_mirror(cluster):
+async def test_the_status_has_the_photos_and_bytes_of_each_volume(cluster):
     """From the last comparison, also of a node that is down."""
 
     async def status():
         return (await cluster.master.request("GET", "/status")).document
 
     volume = (await status())["volumes"][0]
-    assert (volume["photos"], volume["bytes"], volume["mirror_contents"]) == (None, None, [])
+    assert (volume["photos"], volume["bytes"], volume["mirrors_equal"]) == (None, None, None)
     await run_cycle(cluster)
     await cluster.stop_and_notice("west-1")
     document = await status()
     volume = document["volumes"][0]
-    assert (volume["photos"], volume["bytes"]) == (1, len(DATA))
-    assert volume["mirror_contents"] == [
-        {"node": node, "photos": 1, "bytes": len(DATA)} for node in MIRRORS[1]
-    ]
+    assert (volume["photos"], volume["bytes"], volume["mirrors_equal"]) == (1, len(DATA), True)
     nodes = {node["id"]: (node["photos"], node["bytes"]) for node in document["nodes"]}
     assert nodes["east-1"] == nodes["west-1"] == (1, len(DATA))
+    contents = cluster.master.reconcile.comparison.contents
+    summary = contents.of(1)["west-1"]
+    for difference in ({"photos": 2}, {"bytes": len(DATA) + 1}):
+        contents.record("west-1", {1: replace(summary, **difference)})
+        assert (await status())["volumes"][0]["mirrors_equal"] is False
 
 
 async def test_a_plan_without_repair_lists_only_the_shards_that_differ(cluster, monkeypatch):
