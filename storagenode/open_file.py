@@ -3,32 +3,15 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from storagenode.file_stat import FileStat
 from storagenode.known_checksums import KnownChecksums
 from storagenode.protocol.errors import Corrupt
 
 CHUNK_BYTES = 1024 * 1024
 
 _KNOWN_CHECKSUMS = KnownChecksums()
-
-
-class FileStat(NamedTuple):
-    """Size, modification time, and inode of a file. The mtime of a directory reveals changes in it.
-
-    Every read creates one, and named tuples are faster than dataclasses.
-    """
-
-    bytes: int
-    mtime_nanoseconds: int
-    inode: int
-    ctime_nanoseconds: int = 0
-    """The time of the last change of the inode, unknown (0) for an open file."""
-
-    @property
-    def mtime_seconds(self) -> int:
-        """The modification time in whole seconds, the same on every mirror."""
-        return self.mtime_nanoseconds // 1_000_000_000
 
 
 class Source(Protocol):

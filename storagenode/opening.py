@@ -14,7 +14,6 @@ from storagenode.disk.marker import (
     read_marker,
     root_lock,
 )
-from storagenode.disk.store import DiskStore
 from storagenode.disk.syncfs import Syncfs, can_sync_disk
 from storagenode.store import Store
 from volumes.cluster import Node
@@ -53,6 +52,9 @@ def opened_store(
 
 @contextlib.contextmanager
 def _opened_disk(node: Node, proofs: TombstoneProofs) -> Iterator[tuple[Store, NodeMarker]]:
+    # Only a node needs what verifies bytes, and not the command that marks a root.
+    from storagenode.disk.store import DiskStore
+
     root = Path(node.store)
     marker = read_marker(root, node)
     with root_lock(root):

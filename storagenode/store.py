@@ -6,9 +6,8 @@
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from storagenode.open_file import OpenFile
 from storagenode.protocol.batch_wire import InMemoryFile, WriteOutcome
 from storagenode.protocol.errors import NodeError
 from storagenode.protocol.files import ListedFile, Published, UnfinishedPhotos, VolumeSummary
@@ -24,6 +23,9 @@ from volumes.photo_path import (
     VolumeId,
 )
 from volumes.photo_shapes import ShapeRule
+
+if TYPE_CHECKING:
+    from storagenode.open_file import OpenFile
 
 
 class RootRefused(Exception):
@@ -145,7 +147,7 @@ class StoreOf(Protocol[S]):
     def raise_if_deleted(self, file: PhotoFile) -> None:
         """Raise `Gone` if a tombstone covers this file, `UnprovenTombstone` if it has no proof."""
 
-    def open(self, path: str) -> OpenFile:
+    def open(self, path: str) -> "OpenFile":
         """Open the file at a path or raise `NotFound`. The caller closes it."""
 
     def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:

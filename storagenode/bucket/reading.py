@@ -16,7 +16,8 @@ from urllib3.exceptions import HTTPError
 
 from storagenode.bucket.bucket import Bucket, ObjectMetadata
 from storagenode.bucket.errors import ObjectExists
-from storagenode.open_file import FileStat, OpenFile
+from storagenode.file_stat import FileStat
+from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import BucketUnavailable, NotFound
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from runtime.histogram import Histogram
 from storagenode.disk.changes import Changes
 from storagenode.disk.direct_io import write_direct
 from storagenode.disk.syncfs import sync_file_system
-from storagenode.open_file import FileStat
+from storagenode.file_stat import FileStat
 from storagenode.protocol.layout import NODE_MARKER
 from storagenode.protocol.wire import FSYNC_BOUNDS_SECONDS
 from storagenode.store import Space

@@ -122,7 +122,7 @@ def test_a_new_volume_is_served_once_the_map_has_it(edge):
     """The edge is reloaded automatically, and an invalid map changes nothing."""
     good = edge.config.read_text()
     path, other = new_photo_path(), new_photo_path(volume=43)
-    assert (edge.status(edge.url(path)), edge.status(edge.url(other))) == (200, 404)
+    assert (edge.status(edge.url(path)), edge.status(edge.url(other))) == (200, 503)
     edge.config.write_text(good.replace('numbers = "42"', 'numbers = "nonsense"'))
     edge.wait_until(lambda: "not changed" in edge.output.read_text())
     assert edge.status(edge.url(path)) == 200

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 
+from storagemaster.repair import fence_lifting
 from storagenode.disk.summaries import summaries
 from storagenode.upkeep.fence import Fence
 from tests.storagemaster.pictures import picture
@@ -132,6 +133,7 @@ async def test_a_large_volume_is_listed_in_several_requests(cluster, monkeypatch
         await cluster.store_photo(picture(number=number))
     await cluster.stop("west-1")
     monkeypatch.setattr(summaries, "FILES_PER_REQUEST_MAX", 1)
+    monkeypatch.setattr(fence_lifting, "PROGRESS_SECONDS", 0.0)
     steps = []
     monkeypatch.setattr(Fence, "note_progress", lambda _, serial: steps.append(serial))
     await cluster.start_and_notice("west-1")

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from storagenode.disk.filesystem import FsyncFailed
-from storagenode.open_file import FileStat
+from storagenode.file_stat import FileStat
 from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH
 from storagenode.store import Space
 from tests.simulation.sparse_shards import SparseShards

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from storagenode.disk.shard_listing import filter_files, has_unfinished_delete
-from storagenode.open_file import FileStat
+from storagenode.file_stat import FileStat
 from storagenode.protocol.files import ListedFile, is_original, listing_digest, names_digest
 from volumes.cold_tier import SizeFilter
 from volumes.json_text import parse_json

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from storagenode.disk.filesystem import FileSystem
-from storagenode.open_file import FileStat
+from storagenode.file_stat import FileStat
 from volumes.photo_path import VolumeId
 
 _Answer = TypeVar("_Answer")

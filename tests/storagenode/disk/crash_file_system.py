@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from storagenode.disk.changes import Changes
-from storagenode.open_file import FileStat
+from storagenode.file_stat import FileStat
 from storagenode.store import Space
 
 ROOT = 0
