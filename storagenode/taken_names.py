@@ -11,7 +11,7 @@ from storagenode.protocol.errors import (
     InvalidSignature,
     UnprovenTombstone,
 )
-from storagenode.protocol.layout import Place
+from storagenode.protocol.layout import TOMBSTONE_BYTES, Place
 from storagenode.store import Staged
 from volumes.json_text import parse_json
 from volumes.photo_path import (
@@ -67,12 +67,17 @@ def resolve_taken_name(
     return Resolution.REPLACE if found == staged.digest else Resolution.QUARANTINE_AND_REPLACE
 
 
-def resolve_taken_tombstone(*, is_genuine: bool, is_earlier: bool) -> Resolution:
-    """Decide between a genuine tombstone and the existing one.
+def resolve_taken_tombstone(
+    *, is_genuine: bool, existing_bytes: int, seconds_later: int
+) -> Resolution:
+    """Decide between a genuine tombstone and the existing one, which is `seconds_later` than it.
 
-    It gets the time of the first delete, so that all mirrors agree whatever arrives first.
+    It gets the time of the first delete, so that all mirrors agree whatever arrives first. An
+    existing one with other bytes is damaged, and written again with its own time.
     """
-    return Resolution.KEEP if is_genuine and not is_earlier else Resolution.REPLACE
+    is_damaged = existing_bytes != len(TOMBSTONE_BYTES)
+    is_better = seconds_later > 0 or (is_damaged and seconds_later == 0)
+    return Resolution.KEEP if is_genuine and not is_better else Resolution.REPLACE
 
 
 def refuse_unproven(proofs: TombstoneProofs, place: Place, proof: str) -> None:

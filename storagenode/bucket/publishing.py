@@ -248,9 +248,12 @@ class BucketPublisher:
     def _resolve_tombstone(self, file: SpooledFile, place: Place, mtime_seconds: int) -> Published:
         with contextlib.closing(open_object(self._bucket, place.path)) as existing:
             mtime, recorded = existing.stat.mtime_seconds, existing.digest or ""
+            existing_bytes = existing.stat.bytes
         is_genuine = self._proofs.is_genuine(render_path(place.file), recorded)
         resolution = resolve_taken_tombstone(
-            is_genuine=is_genuine, is_earlier=mtime_seconds < mtime
+            is_genuine=is_genuine,
+            existing_bytes=existing_bytes,
+            seconds_later=mtime - mtime_seconds,
         )
         if resolution is Resolution.REPLACE:
             self._put(file, place.path, mtime_seconds, only_if_new=False)

@@ -233,11 +233,14 @@ class Publisher:
         )
 
     def _resolve_tombstone(self, staged: StagedFile, place: Place) -> Published:
-        mtime = self._file_system.stat(place.path).mtime_seconds
+        existing = self._file_system.stat(place.path)
+        mtime = existing.mtime_seconds
         recorded = recorded_digest(self._file_system, place.path)
         is_genuine = self.proofs.is_genuine(render_path(place.file), recorded)
         resolution = resolve_taken_tombstone(
-            is_genuine=is_genuine, is_earlier=staged.mtime_seconds < mtime
+            is_genuine=is_genuine,
+            existing_bytes=existing.bytes,
+            seconds_later=mtime - staged.mtime_seconds,
         )
         if resolution is Resolution.REPLACE:
             staged.rename(place.path)

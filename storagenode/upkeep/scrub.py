@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from storagenode.open_file import OpenFile
-from storagenode.protocol.errors import Corrupt, NodeError, NotFound
+from storagenode.protocol.errors import Corrupt, InvalidSignature, NodeError, NotFound
 from storagenode.protocol.layout import SCRUB, TOMBSTONE_BYTES, Place
 from storagenode.store import Store
 from volumes.json_text import parse_json
@@ -233,13 +233,31 @@ class Scrub:
         # The check must read from the disk, not from the page cache.
         found.drop_cache()
         self.progress.bytes += found.stat.bytes
-        if not _is_sound(place, found):
+        if isinstance(place.file, PhotoTombstone | VersionTombstone):
+            # Its proof is in place of the digest, and reconcile compares it.
+            if found.stat.bytes != len(TOMBSTONE_BYTES):
+                self._write_again(place, found)
+        elif not _is_sound(found):
             self._quarantine(place, found)
         return found.stat.bytes
 
     def _note_corrupt(self, place: Place) -> None:
         if len(self.progress.corrupt) < CORRUPT_MAX:
             self.progress.corrupt.append(place.path)
+
+    def _write_again(self, place: Place, tombstone: OpenFile) -> None:
+        """Write a damaged tombstone again: its name and proof are all that a delete needs."""
+        mtime, proof = tombstone.stat.mtime_seconds, tombstone.digest or ""
+        try:
+            self._store.write_tombstone(place, mtime_seconds=mtime, proof=proof)
+        except InvalidSignature:
+            self._quarantine(place, tombstone)
+        except NodeError:
+            self._note_corrupt(place)
+            log.exception("scrub: %s is damaged and cannot be written again", place)
+        else:
+            self._note_corrupt(place)
+            log.error("scrub: %s was damaged and was written again", place)
 
     def _quarantine(self, place: Place, found: OpenFile) -> None:
         self._note_corrupt(place)
@@ -251,10 +269,7 @@ class Scrub:
             log.error("scrub: %s is corrupt and was quarantined as %s", place, quarantined)
 
 
-def _is_sound(place: Place, found: OpenFile) -> bool:
-    if isinstance(place.file, PhotoTombstone | VersionTombstone):
-        # Its proof is in place of the digest, and reconcile compares it.
-        return found.stat.bytes == len(TOMBSTONE_BYTES)
+def _is_sound(found: OpenFile) -> bool:
     try:
         found.verify()
     except Corrupt:

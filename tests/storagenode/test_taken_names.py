@@ -71,15 +71,17 @@ def test_the_earlier_second_of_a_delivered_file_wins(file):
 
 
 def test_the_first_delete_wins_against_a_later_one():
-    """A tombstone that is not genuine gives way to any."""
+    """A tombstone that is not genuine gives way to any, a damaged one to one of its second."""
     taken = {
-        (is_genuine, is_earlier): resolve_taken_tombstone(
-            is_genuine=is_genuine, is_earlier=is_earlier
+        (is_genuine, existing_bytes, seconds_later): resolve_taken_tombstone(
+            is_genuine=is_genuine, existing_bytes=existing_bytes, seconds_later=seconds_later
         )
         for is_genuine in (False, True)
-        for is_earlier in (False, True)
+        for existing_bytes in (0, 1)
+        for seconds_later in (-1, 0, 1)
     }
-    assert [case for case, it in taken.items() if it is Resolution.KEEP] == [(True, False)]
+    kept = [case for case, it in taken.items() if it is Resolution.KEEP]
+    assert kept == [(True, 0, -1), (True, 0, 0), (True, 1, -1)]
     assert set(taken.values()) == {Resolution.KEEP, Resolution.REPLACE}
 
 

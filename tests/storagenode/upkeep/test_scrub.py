@@ -23,7 +23,7 @@ from storagenode.upkeep.scrub import (
 from tests.storagenode.disk.test_store import flip
 from tests.storagenode.photo_samples import bytes_of, variant_of, version_of
 from tests.storagenode.store_under_test import put
-from tests.storagenode.tombstones import PROOFS, write_tombstone
+from tests.storagenode.tombstones import PROOFS, proof_of, write_tombstone
 from volumes.photo_path import SHARDS, VersionTombstone
 
 PLACES = [variant_of(version_of(number)) for number in (1, 400, 800)]
@@ -322,6 +322,28 @@ def test_a_file_that_is_repaired_during_the_scrub_stays(scrub, store, disk, root
     disk.drop_cache = drop_cache
     assert scrub().corrupt == [place.path]
     assert (root / place.path).read_bytes() == bytes_of(place, size=SIZE)
+
+
+@pytest.mark.parametrize("is_genuine", [True, False])
+def test_a_damaged_tombstone_is_never_lost(scrub, store, root, is_genuine):
+    """Its proof is enough to write it again. Without one it does not count."""
+    tombstone = Place(VersionTombstone(PLACES[2].file.photo_version))
+    published = write_tombstone(store, tombstone)
+    path = root / tombstone.path
+    path.chmod(0o600)
+    path.write_bytes(b"\x01")
+    if not is_genuine:
+        os.setxattr(path, DIGEST_XATTR, b"a.nothing")
+    os.utime(path, (published.mtime_seconds, published.mtime_seconds))
+    assert scrub().corrupt == [tombstone.path]
+    assert path.exists() is is_genuine
+    quarantined = [each.name for each in (root / ".quarantine").iterdir()]
+    assert len(quarantined) == (not is_genuine)
+    if is_genuine:
+        assert path.stat().st_size == 0
+        assert path.stat().st_mtime == published.mtime_seconds
+        assert os.getxattr(path, DIGEST_XATTR).decode() == proof_of(tombstone)
+        assert scrub().corrupt == []
 
 
 def test_a_disk_without_writes_is_scrubbed_to_the_end(scrub, store, root):
