@@ -12,6 +12,7 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         "Fence.tick: self._fenced and now - self._progress_at > self._falls_after_seconds"
         " -> now - self._progress_at > self._falls_after_seconds": "an empty fence cannot fall",
         "Fence._raise: 8 -> 9": "a serial is compared as a whole, whatever its length",
+        "Fence.follow: 8 -> 9": "a serial is compared as a whole, whatever its length",
     },
     "permission_urls/signing.py": {
         "PurposeSigner._use: self._ring = ring -> pass": DERIVED_AGAIN,

@@ -100,7 +100,11 @@ TARGETS = (
     Target("permission_urls/jobs.py", (f"{KEYS}/test_signed_jobs.py", f"{KEYS}/test_cross_use.py")),
     Target(
         "storagemaster/handlers/authorization.py",
-        (f"{MASTER}/handlers/test_authorized_handlers.py",),
+        (
+            f"{MASTER}/handlers/test_authorized_handlers.py",
+            f"{MASTER}/resumable/test_receipts.py",
+            f"{MASTER}/uploads/test_known_photos.py",
+        ),
         (f"{MASTER}/handlers/test_authorization.py",),
     ),
     # A path names one file, and an id is never used twice.
@@ -117,7 +121,11 @@ TARGETS = (
     Target("storagenode/disk/health.py", PUBLISHED, DISK_FAULTS),
     Target(
         "storagenode/write_port/receiving.py",
-        (f"{NODE}/write_port/test_receiving.py", f"{NODE}/transport/test_signed_writes.py"),
+        (
+            f"{NODE}/write_port/test_receiving.py",
+            f"{NODE}/write_port/test_plain_writes.py",
+            f"{NODE}/transport/test_signed_writes.py",
+        ),
     ),
     Target("storagenode/transport/write_batcher.py", (f"{NODE}/transport/test_write_batcher.py",)),
     Target(
@@ -132,7 +140,11 @@ TARGETS = (
         (f"{MASTER}/uploads/test_uploads.py", f"{MASTER}/uploads/test_upload_faults.py"),
     ),
     # A deleted photo stays deleted.
-    Target("storagenode/disk/lifecycle/deletes.py", PUBLISHED, DISK_FAULTS),
+    Target(
+        "storagenode/disk/lifecycle/deletes.py",
+        (*PUBLISHED, f"{NODE}/disk/test_dropping.py"),
+        DISK_FAULTS,
+    ),
     Target(
         "storagenode/disk/lifecycle/trash.py",
         (*PUBLISHED, f"{NODE}/upkeep/test_emptying_trash.py"),

@@ -62,9 +62,56 @@ def test_a_followed_volume_is_fenced_and_delays_no_other(fence):
     assert fence.fenced_volumes == (2, 9)
     assert not fence.is_fenced(1)
     assert fence.is_fenced(8)
+    assert fence.is_fenced(9)
     assert not fence.lift(9, serial=before)
     assert fence.lift(9, serial=fence.serial)
+    assert not fence.is_fenced(9)
     assert not fence.knows_absence(8)
+
+
+def test_a_volume_that_returns_to_the_node_is_fenced_again(fence):
+    """Photos may have been deleted while it was elsewhere."""
+    assert fence.lift(1, serial=fence.serial)
+    fence.follow([2, 8])
+    fence.follow([1, 2, 8])
+    assert fence.is_fenced(1)
+    assert fence.fenced_volumes == (1, 2, 8)
+
+
+def test_a_followed_volume_has_the_whole_time_out(fence, clock):
+    """Its tombstones are only being collected since then."""
+    run_for(fence, clock, FENCE_SECONDS - 1)
+    fence.follow([1, 2, 8, 9])
+    run_for(fence, clock, FENCE_SECONDS)
+    assert fence.is_fenced(9)
+    run_for(fence, clock, 1)
+    assert not fence.is_fenced(9)
+
+
+def test_a_stall_before_a_new_map_fences_all_volumes(fence, clock):
+    """The map does not hide it."""
+    assert fence.lift(1, serial=fence.serial)
+    clock.advance(STALL_SECONDS + 0.1)
+    fence.follow([1, 2, 8])
+    assert fence.fenced_volumes == (1, 2, 8)
+
+
+def test_progress_counts_from_its_own_time(fence, clock):
+    """And not from the last look at the clock."""
+    clock.advance(STALL_SECONDS - 1)
+    fence.note_progress(serial=fence.serial)
+    run_for(fence, clock, FENCE_SECONDS)
+    assert fence.is_fenced(1)
+
+
+def test_a_fall_after_a_stall_lasts(fence, clock, caplog):
+    """The stall is noticed first, and the fall of nothing is not reported."""
+    clock.advance(STALL_SECONDS + 0.1)
+    assert fence.fall() == 3
+    assert not fence.is_fenced(1)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
+    assert fence.fall() == 0
+    assert len(caplog.records) == 2
 
 
 def test_a_stall_shows_in_the_status_before_the_next_read(fence, clock):
