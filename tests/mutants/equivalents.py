@@ -85,8 +85,6 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         "Publisher._check_tombstones: del since -> pass": "the argument is only a key of the cache",
         "Publisher._resolve_existing: staged.mtime_seconds < stat.mtime_seconds"
         " -> staged.mtime_seconds <= stat.mtime_seconds": SAME_SECOND,
-        "Publisher._resolve_tombstone: staged.mtime_seconds < mtime"
-        " -> staged.mtime_seconds <= mtime": SAME_SECOND,
     },
     "storagenode/disk/health.py": {
         "DiskHealth.translated: error.errno or 0 -> error.errno": (
@@ -112,10 +110,6 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
     },
     "storagemaster/repair/reconcile.py": {
         ": 8 -> 9": TUNING,
-        ": 0.1 -> 1.1": "a longer limit for a disk that fails",
-    },
-    "storagemaster/repair/tasks.py": {
-        "RepairThrottle.acquire: begins > now -> begins >= now": "a sleep of no time",
     },
     "volumes/photo_id.py": {
         "derive_photo_id: 1 -> 2": "the encoding takes no more than its number of characters",
@@ -129,7 +123,6 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         "WriteBatcher._write: True -> False": "a request has one outcome for each of its files",
     },
     "storagemaster/mirrors/mirroring.py": {
-        "Copies: 0 -> 1": "the length of a file is always given",
         "Mirroring.publish_and_copy: True -> False": "each source has one outcome",
         "Mirroring._split: True -> False": "each target has one outcome",
     },
