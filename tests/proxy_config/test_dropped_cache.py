@@ -1,5 +1,6 @@
 """An edge drops its cache on request, and stores the marks of storagemasters."""
 
+import concurrent.futures
 import time
 
 import pytest
@@ -42,6 +43,26 @@ def test_a_dropped_cache_serves_nothing_that_it_had(edge, nodes):
     nodes[0].gone.update(paths)
     nodes[1].gone.update(paths)
     assert {send_request(edge.address, sign(path)).status for path in paths} == {410}
+
+
+def test_a_fetch_that_ends_after_a_drop_is_not_served_again(edge, nodes):
+    """It began before what the drop is for."""
+    path = new_photo_path()
+    nodes[0].sending.clear()
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        try:
+            fetch = threads.submit(send_request, edge.address, sign(path))
+            while not nodes[0].request_count(path):
+                time.sleep(0.01)
+            time.sleep(0.2)
+            nodes[0].gone.add(path)
+            nodes[1].gone.add(path)
+            assert send_request(edge.purge, "/drop", method="POST").status == 200
+        finally:
+            nodes[0].sending.set()
+        assert fetch.result().status == 200
+    time.sleep(PURGE_SECONDS)
+    assert send_request(edge.address, sign(path)).status == 410
 
 
 def test_the_bytes_of_a_dropped_cache_are_removed(nginx_edge):
