@@ -18,7 +18,7 @@ from bench.scratch_cluster import named, scratch_cluster
 from glassplate.local.cluster import LocalCluster
 from glassplate.local.preparation import CONFIG_NAME
 from permission_urls import sign_map
-from storagemaster.repair.filling import PASS_SECONDS
+from storagemaster.moves.filling import PASS_SECONDS
 from storagemaster.repair.reconcile import Reconciler
 from storagenode.protocol.maps import MapKind
 from volumes.cluster import Limits

@@ -6,7 +6,7 @@ from collections.abc import Container
 import aiohttp
 
 from permission_urls import KeySource, Purpose, ReadSigner
-from storagemaster.handlers.authorization import Authorization
+from storagemaster.admission.authorization import Authorization
 from storagemaster.handlers.map_api import MapApi
 from storagemaster.handlers.operator_api import OperatorApi
 from storagemaster.handlers.regenerate_api import RegenerateApi

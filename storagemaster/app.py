@@ -16,6 +16,7 @@ from runtime.lag_free_timeout import LagFreeConnector
 from runtime.tls.certificate import followed_certificate
 from runtime.tls.machine_name import Role
 from runtime.traffic import Traffic
+from storagemaster.admission.authorization import Authorization
 from storagemaster.api_parts import operator_api, regenerate_api, resumable_api, revokes
 from storagemaster.audit.audit_log import PASS_SECONDS as AUDIT_PASS_SECONDS
 from storagemaster.audit.audit_log import AuditLog
@@ -34,7 +35,6 @@ from storagemaster.events.relay import EventRelay
 from storagemaster.events.webhooks import Webhooks, receivers_of
 from storagemaster.handlers.api import Api
 from storagemaster.handlers.audit_api import AuditApi
-from storagemaster.handlers.authorization import Authorization
 from storagemaster.handlers.console_api import ConsoleApi
 from storagemaster.handlers.description_api import DescriptionApi
 from storagemaster.handlers.known_api import KnownApi
@@ -61,6 +61,11 @@ from storagemaster.mirrors.photo_files import PhotoReader
 from storagemaster.mirrors.settling import Settling
 from storagemaster.mirrors.strays import refuse_foreign_map
 from storagemaster.mirrors.volume_owners import VolumeOwners
+from storagemaster.moves.filling import PASS_SECONDS as FILLING_PASS_SECONDS
+from storagemaster.moves.filling import Filling
+from storagemaster.moves.move_rates import PASS_SECONDS as RATES_PASS_SECONDS
+from storagemaster.moves.moves import PASS_SECONDS as MOVES_PASS_SECONDS
+from storagemaster.moves.moves import Moves
 from storagemaster.operations.certificates import Certificates
 from storagemaster.operations.cluster_status import ClusterStatus
 from storagemaster.operations.metrics import MasterMetrics
@@ -76,13 +81,8 @@ from storagemaster.ports import client_port, worker_port
 from storagemaster.queue_client import QueueServer, queue_client, queue_server
 from storagemaster.repair.fence_lifting import PASS_SECONDS as FENCE_PASS_SECONDS
 from storagemaster.repair.fence_lifting import FenceLifter
-from storagemaster.repair.filling import PASS_SECONDS as FILLING_PASS_SECONDS
-from storagemaster.repair.filling import Filling
 from storagemaster.repair.hinted_handoff import PASS_SECONDS as HINTS_PASS_SECONDS
 from storagemaster.repair.hinted_handoff import HintedHandoff
-from storagemaster.repair.move_rates import PASS_SECONDS as RATES_PASS_SECONDS
-from storagemaster.repair.moves import PASS_SECONDS as MOVES_PASS_SECONDS
-from storagemaster.repair.moves import Moves
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import Repairs
 from storagemaster.repair.settlement import Settlements

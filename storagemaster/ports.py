@@ -5,9 +5,9 @@ from contextlib import AbstractAsyncContextManager
 from runtime.clients import ClientLimits, Clients
 from runtime.http_server import serving
 from runtime.plain_server import PlainRunner
+from storagemaster.admission.problems import malformed_request_response
 from storagemaster.handlers.api import Api
 from storagemaster.handlers.plain_uploads import PLAIN_UPLOADS
-from storagemaster.handlers.problems import malformed_request_response
 from storagemaster.operations.certificates import Certificates
 from storagemaster.wire import BUNDLE, HEALTH, ROUTES
 from volumes.address import Address

@@ -1,1 +1,1 @@
-"""HTTP routes of the storagemaster, and who may call them."""
+"""HTTP routes of the storagemaster."""

@@ -8,26 +8,26 @@ from aiohttp import web
 from runtime.crashpoint import crashpoint
 from runtime.request_scope import HEADER, current_request_id
 from storagemaster import wire
-from storagemaster.errors import BadArgument
-from storagemaster.events.events import Events
-from storagemaster.events.stream import stream_events
-from storagemaster.handlers.audit_api import AuditApi
-from storagemaster.handlers.auditing import STORED, upload_act
-from storagemaster.handlers.authorization import BODY, CALLER, URLS, Authorization, Handler
-from storagemaster.handlers.console_api import ConsoleApi
-from storagemaster.handlers.cross_origin import name_methods, options
-from storagemaster.handlers.description_api import DescriptionApi
-from storagemaster.handlers.form_uploads import FormUploads
-from storagemaster.handlers.known_api import KnownApi
-from storagemaster.handlers.operator_api import OperatorApi
-from storagemaster.handlers.path_fields import (
+from storagemaster.admission.auditing import STORED, upload_act
+from storagemaster.admission.authorization import BODY, CALLER, URLS, Authorization, Handler
+from storagemaster.admission.cross_origin import name_methods, options
+from storagemaster.admission.path_fields import (
     photo_in,
     photo_version_in,
     version_in,
     volume_in,
 )
+from storagemaster.admission.problems import SERVER_NAME, problem_middleware
+from storagemaster.errors import BadArgument
+from storagemaster.events.events import Events
+from storagemaster.events.stream import stream_events
+from storagemaster.handlers.audit_api import AuditApi
+from storagemaster.handlers.console_api import ConsoleApi
+from storagemaster.handlers.description_api import DescriptionApi
+from storagemaster.handlers.form_uploads import FormUploads
+from storagemaster.handlers.known_api import KnownApi
+from storagemaster.handlers.operator_api import OperatorApi
 from storagemaster.handlers.plain_uploads import PlainUploads
-from storagemaster.handlers.problems import SERVER_NAME, problem_middleware
 from storagemaster.handlers.regenerate_api import RegenerateApi
 from storagemaster.handlers.tiering_api import TieringApi
 from storagemaster.handlers.tus_api import TusApi

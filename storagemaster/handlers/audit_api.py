@@ -8,11 +8,11 @@ from typing import Any, get_args
 from aiohttp import web
 
 from storagemaster import wire
+from storagemaster.admission.auditing import Auditing
+from storagemaster.admission.authorization import CALLER, Handler
 from storagemaster.audit.audit_log import AuditLog
 from storagemaster.audit.log_reader import AuditQuery, LogReader
 from storagemaster.errors import BadArgument, NotAllowed
-from storagemaster.handlers.auditing import Auditing
-from storagemaster.handlers.authorization import CALLER, Handler
 from storagenode.protocol.audit_log import EntryKind
 from volumes.json_text import parse_whole_number
 

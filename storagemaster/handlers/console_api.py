@@ -10,14 +10,14 @@ from aiohttp import web
 
 from permission_urls import Scope, Session
 from runtime.http_server import read_body
+from storagemaster.admission.auditing import TARGET, Auditing
+from storagemaster.admission.authorization import CALLER, Authorization
 from storagemaster.console.samples import Samples
 from storagemaster.console.session import refuse_other_sites
 from storagemaster.console.static import INDEX, PAGES, StaticFiles
 from storagemaster.console.stream import StatusFeed, stream_to_console
 from storagemaster.errors import BadArgument, NotAuthorized
 from storagemaster.events.events import Events
-from storagemaster.handlers.auditing import TARGET, Auditing
-from storagemaster.handlers.authorization import CALLER, Authorization
 from storagemaster.wire import Access, Route
 from volumes.json_text import parse_json
 

@@ -10,8 +10,8 @@ from aiohttp import web
 from permission_urls import KeySource, Purpose
 from permission_urls.tickets import COUNT_MAX, LIFETIME_SECONDS_MAX
 from storagemaster import wire
+from storagemaster.admission.authorization import Handler
 from storagemaster.documents import Capabilities
-from storagemaster.handlers.authorization import Handler
 from storagemaster.known_wire import KNOWN_PHOTOS_MAX
 from storagemaster.openapi.document import openapi_document
 from storagemaster.resumable import tus

@@ -8,9 +8,9 @@ from permission_urls import Ticket
 from runtime.http_server import refuse_encoded_body
 from runtime.request_scope import describe_request
 from storagemaster import wire
+from storagemaster.admission.auditing import STORED, upload_act
+from storagemaster.admission.authorization import CALLER, Authorization
 from storagemaster.errors import BadArgument, MasterError, NotAuthorized
-from storagemaster.handlers.auditing import STORED, upload_act
-from storagemaster.handlers.authorization import CALLER, Authorization
 from storagemaster.handlers.upload_request import body_limit, upload_request
 from storagemaster.uploads.form import TICKET_FIELD, first_field, first_file
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody

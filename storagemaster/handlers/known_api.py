@@ -7,8 +7,8 @@ from typing import Any
 from aiohttp import web
 
 from storagemaster import known_wire, wire
+from storagemaster.admission.authorization import BODY, CALLER, Authorization, Handler
 from storagemaster.errors import BadArgument
-from storagemaster.handlers.authorization import BODY, CALLER, Authorization, Handler
 from storagemaster.handlers.upload_request import ticket_key
 from storagemaster.uploads.known_photos import KnownPhotos
 

@@ -6,8 +6,8 @@ from typing import Any
 from aiohttp import web
 
 from storagemaster import wire
+from storagemaster.admission.authorization import BODY, CALLER, Handler
 from storagemaster.errors import BadArgument, NotAllowed
-from storagemaster.handlers.authorization import BODY, CALLER, Handler
 from storagemaster.maps.documents import MapRequest, MapState, NextMap
 from storagemaster.maps.following import MapFollowing
 from storagemaster.maps.proposing import MapProposing

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from storagemaster import wire
+from storagemaster.admission.authorization import CALLER, URLS, Handler
+from storagemaster.admission.path_fields import photo_in, version_in, volume_in
 from storagemaster.errors import BadArgument, NotAllowed
-from storagemaster.handlers.authorization import CALLER, URLS, Handler
 from storagemaster.handlers.map_api import MapApi
-from storagemaster.handlers.path_fields import photo_in, version_in, volume_in
 from storagemaster.lifecycle.erasures import Erasures
 from storagemaster.lifecycle.undeletes import Undeletes
 from storagemaster.operations.scrubs import Scrubs

@@ -14,11 +14,11 @@ from runtime.crashpoint import crashpoint
 from runtime.plain_http import PlainRequest, PlainRequests, render_json, render_response
 from runtime.request_scope import HEADER, current_request_id, describe_request
 from storagemaster import wire
+from storagemaster.admission.auditing import Auditing
+from storagemaster.admission.authorization import Authorization
+from storagemaster.admission.caller import Caller
+from storagemaster.admission.problems import SERVER_NAME, problem_of
 from storagemaster.errors import MasterError
-from storagemaster.handlers.auditing import Auditing
-from storagemaster.handlers.authorization import Authorization
-from storagemaster.handlers.caller import Caller
-from storagemaster.handlers.problems import SERVER_NAME, problem_of
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
 from storagemaster.uploads.uploads import UploadRequest, Uploads
 from storagenode.protocol.wire import WHOLE_BYTES_MAX

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from storagemaster import wire
+from storagemaster.admission.auditing import TARGET
+from storagemaster.admission.authorization import BODY, CALLER, Handler
+from storagemaster.admission.path_fields import shard_in, volume_in
 from storagemaster.errors import BadArgument
-from storagemaster.handlers.auditing import TARGET
-from storagemaster.handlers.authorization import BODY, CALLER, Handler
-from storagemaster.handlers.path_fields import shard_in, volume_in
 from storagemaster.lifecycle.regeneration import Regeneration
 from volumes.json_text import parse_json
 from volumes.photo_id import InvalidPhotoId

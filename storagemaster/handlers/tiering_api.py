@@ -7,8 +7,8 @@ from typing import Any
 from aiohttp import web
 
 from storagemaster import wire
-from storagemaster.handlers.authorization import Handler
-from storagemaster.handlers.path_fields import shard_in, volume_in
+from storagemaster.admission.authorization import Handler
+from storagemaster.admission.path_fields import shard_in, volume_in
 from storagemaster.tiering.plan import TieringPlan
 from storagemaster.tiering.tiering import Tiering
 from volumes.cluster import NodeId

@@ -10,6 +10,8 @@ from permission_urls import PermissionUrlError
 from runtime.crashpoint import crashpoint
 from runtime.http_server import refuse_encoded_body
 from storagemaster import wire
+from storagemaster.admission.auditing import STORED, upload_act
+from storagemaster.admission.authorization import CALLER, Authorization, Handler
 from storagemaster.errors import (
     BadArgument,
     ChecksumMismatch,
@@ -21,8 +23,6 @@ from storagemaster.errors import (
     UnsupportedFormat,
     UploadLocked,
 )
-from storagemaster.handlers.auditing import STORED, upload_act
-from storagemaster.handlers.authorization import CALLER, Authorization, Handler
 from storagemaster.handlers.upload_request import body_limit, declared_digest, upload_request
 from storagemaster.photos.photo_urls import NO_URLS, UrlGrant
 from storagemaster.resumable import tus

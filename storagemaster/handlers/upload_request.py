@@ -6,8 +6,8 @@ from aiohttp import web
 
 from permission_urls import Ticket
 from storagemaster import wire
+from storagemaster.admission.authorization import CALLER, URLS
 from storagemaster.errors import BadArgument, DigestMismatch
-from storagemaster.handlers.authorization import CALLER, URLS
 from storagemaster.photos.photo_urls import NO_URLS
 from storagemaster.uploads.upload_body import DeclaredBody, parse_digest_header
 from storagemaster.uploads.uploads import UploadRequest

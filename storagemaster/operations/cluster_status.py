@@ -16,6 +16,7 @@ from storagemaster.mirrors.fleet import NodeView
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.settling import Settling
 from storagemaster.mirrors.strays import find_lacking_mirrors, volumes_by_stray
+from storagemaster.moves.move_rates import MoveRates
 from storagemaster.operations.alerts import (
     clock_alerts,
     disagreement_alerts,
@@ -33,7 +34,6 @@ from storagemaster.operations.disagreements import Disagreements, Process
 from storagemaster.operations.moves_under_way import moves_under_way
 from storagemaster.operations.port_health import PortHealth
 from storagemaster.operations.recent_durations import RecentDurations
-from storagemaster.repair.move_rates import MoveRates
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import state_document
 from storagemaster.wire import UPLOAD

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from storagemaster.mirrors.fleet import NodeView
 from storagemaster.mirrors.known_contents import KnownContents
 from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.moves.move_rates import MoveRates
 from storagemaster.operations.status_document import MoveState
-from storagemaster.repair.move_rates import MoveRates
 from volumes.cluster import NodeId, Volume
 from volumes.photo_path import VolumeId
 

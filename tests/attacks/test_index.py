@@ -93,7 +93,7 @@ TESTS = {
     "one leaked token cannot be revoked alone": (
         f"{TOKENS}::test_a_revoked_token_is_refused_and_no_other",
         (
-            "storagemaster/handlers/test_authorization.py"
+            "storagemaster/admission/test_authorization.py"
             "::test_a_revoked_token_is_refused_by_a_running_storagemaster"
         ),
     ),
@@ -103,15 +103,15 @@ TESTS = {
     ),
     "responses have permanent URLs, also of the original": (
         (
-            "storagemaster/handlers/test_authorization.py"
+            "storagemaster/admission/test_authorization.py"
             "::test_responses_have_only_the_urls_that_the_scopes_allow"
         ),
         (
-            "storagemaster/handlers/test_authorization.py"
+            "storagemaster/admission/test_authorization.py"
             "::test_status_and_lookup_have_no_original_without_its_scope"
         ),
         (
-            "storagemaster/handlers/test_authorization.py"
+            "storagemaster/admission/test_authorization.py"
             "::test_urls_end_when_the_request_asks_for_it"
         ),
     ),

@@ -44,7 +44,7 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         ),
         "_Ring.weights: 0 -> 1": "more points than needed, whose weights are not the lowest",
     },
-    "storagemaster/handlers/authorization.py": {
+    "storagemaster/admission/authorization.py": {
         "_announced_bytes: return None -> pass": "the function ends here",
     },
     "storagemaster/repair/hinted_handoff.py": {

@@ -99,13 +99,13 @@ TARGETS = (
     ),
     Target("permission_urls/jobs.py", (f"{KEYS}/test_signed_jobs.py", f"{KEYS}/test_cross_use.py")),
     Target(
-        "storagemaster/handlers/authorization.py",
+        "storagemaster/admission/authorization.py",
         (
-            f"{MASTER}/handlers/test_authorized_handlers.py",
+            f"{MASTER}/admission/test_authorized_handlers.py",
             f"{MASTER}/resumable/test_receipts.py",
             f"{MASTER}/uploads/test_known_photos.py",
         ),
-        (f"{MASTER}/handlers/test_authorization.py",),
+        (f"{MASTER}/admission/test_authorization.py",),
     ),
     # A path names one file, and an id is never used twice.
     Target(

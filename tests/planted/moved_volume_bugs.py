@@ -1,8 +1,8 @@
 """Bugs of the steps of moves, on nodes and on storagemasters."""
 
-from storagemaster.repair import copies_proof, moves
+from storagemaster.moves import copies_proof, moves
+from storagemaster.moves.moves import Moves
 from storagemaster.repair.hinted_handoff import HintedHandoff
-from storagemaster.repair.moves import Moves
 from storagemaster.repair.volume_plan import VolumePlanner
 from storagenode.disk.store import DiskStore
 from storagenode.disk.volume_contents import VolumeContents
@@ -10,7 +10,7 @@ from storagenode.upkeep import node_maps
 from tests.planted.finders import Tests
 from tests.planted.planted_bug import PlantedBug
 
-MOVES = Tests("tests/storagemaster/repair/test_moves.py")
+MOVES = Tests("tests/storagemaster/moves/test_moves.py")
 NODE_MAPS = Tests("tests/storagenode/upkeep/test_node_maps.py")
 
 
@@ -94,7 +94,7 @@ BUGS_OF_MOVED_VOLUMES = tuple(
         (
             "originals with other bytes prove a copy",
             proves_by_names,
-            Tests("tests/storagemaster/repair/test_copies_proof.py"),
+            Tests("tests/storagemaster/moves/test_copies_proof.py"),
         ),
         ("a stray is dropped while a mirror is down", proves_without_the_absent, MOVES),
         ("one comparison drops a stray", drops_at_the_first_proof, MOVES),

@@ -70,7 +70,7 @@ def test_a_secret_is_in_no_line(logged, kind):
         "3/k7/01jd3x8m2c9qp4k7_3fz8qd_m.jpg is corrupt",
         f"request_id={ID}",
         "sha256 " + "0a" * 32,
-        "storagemaster.handlers.authorization: GET /photos/{volume}/{photo}/{version} 404",
+        "storagemaster.admission.authorization: GET /photos/{volume}/{photo}/{version} 404",
         "http://127.0.0.1:8090/photos did not respond in time",
         "42/01jd3x8m2c9qp4k7/3fz8qd",
     ],

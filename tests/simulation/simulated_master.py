@@ -30,14 +30,14 @@ from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoReader
 from storagemaster.mirrors.settling import Settling
 from storagemaster.mirrors.volume_owners import VolumeOwners
+from storagemaster.moves.filling import PASS_SECONDS as FILLING_PASS_SECONDS
+from storagemaster.moves.filling import Filling
+from storagemaster.moves.moves import Moves
 from storagemaster.photos.photo_urls import PhotoUrls
 from storagemaster.photos.photos import Photos
 from storagemaster.repair.fence_lifting import PASS_SECONDS as FENCE_PASS_SECONDS
 from storagemaster.repair.fence_lifting import FenceLifter
-from storagemaster.repair.filling import PASS_SECONDS as FILLING_PASS_SECONDS
-from storagemaster.repair.filling import Filling
 from storagemaster.repair.hinted_handoff import HintedHandoff
-from storagemaster.repair.moves import Moves
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.settlement import Settlements
 from storagemaster.resumable.completion import Completion

@@ -23,12 +23,12 @@ from storagemaster.jobs.sweep import Sweep
 from storagemaster.maps.following import MapFollowing
 from storagemaster.maps.volume_states import VolumeStates
 from storagemaster.mirrors.fleet import Fleet
+from storagemaster.moves.filling import Filling
+from storagemaster.moves.move_rates import MoveRates
+from storagemaster.moves.moves import Moves
 from storagemaster.operations.port_health import PortHealth
 from storagemaster.repair.fence_lifting import FenceLifter
-from storagemaster.repair.filling import Filling
 from storagemaster.repair.hinted_handoff import HintedHandoff
-from storagemaster.repair.move_rates import MoveRates
-from storagemaster.repair.moves import Moves
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.wire import SIGNATURE_HEADER, SIGNED_DIGEST_HEADER
 from volumes.cluster import Cluster, Master

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from storagemaster import wire
-from tests.storagemaster.handlers.test_authorization import FIELDS, ROUTES
+from tests.storagemaster.admission.test_authorization import FIELDS, ROUTES
 
 # A resumable upload has a HEAD of its own: its responses are in tests/storagemaster/resumable.
 GETS = [n for n, r in ROUTES.items() if r.method == "GET" and r is not wire.UPLOAD_STATE]

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from storagemaster.maps.following import MapFollowing
 from storagemaster.maps.proposing import MapProposing
 from storagemaster.mirrors.mirrors import Mirrors
-from storagemaster.repair.copies_proof import Lacking, find_lacking, have_all
+from storagemaster.moves.copies_proof import Lacking, find_lacking, have_all
 from storagemaster.repair.volume_comparison import VolumeComparison
 from storagenode.protocol.errors import NodeError
 from volumes.cluster import NodeId, Volume

@@ -2,7 +2,7 @@
 
 import pytest
 
-from storagemaster.repair.copies_proof import lacking_names
+from storagemaster.moves.copies_proof import lacking_names
 from storagenode.protocol.files import ListedFile
 
 PHOTO = "01jd3x8m2c9qp4k7_3fz8qd"

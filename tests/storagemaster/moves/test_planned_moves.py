@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 
 from glassplate.cli.map_changes import measurements
-from storagemaster.repair import moves
+from storagemaster.moves import moves
 from tests.storagemaster.maps.test_map_changes import change, follow
+from tests.storagemaster.moves.test_moves import restore_roots, start_following
 from tests.storagemaster.pictures import long_picture
-from tests.storagemaster.repair.test_moves import restore_roots, start_following
 from tests.storagemaster.small_cluster import MIRRORS
 from volumes.cluster import NodeState
 from volumes.map.edits import with_changed_nodes

@@ -3,7 +3,7 @@
 import asyncio
 from types import SimpleNamespace
 
-from storagemaster.repair.move_rates import MoveRates
+from storagemaster.moves.move_rates import MoveRates
 from volumes.cluster import Volume
 
 VOLUME = Volume(number=1, mirrors=("east-1", "west-1"), joining=("east-2", "west-2"))

@@ -29,12 +29,12 @@ from permission_urls.expiry import is_expired
 from permission_urls.tickets import PREFIX as TICKET_PREFIX
 from runtime.http_server import read_body
 from runtime.request_scope import describe_request
+from storagemaster.admission.caller import Caller
+from storagemaster.admission.cross_origin import CrossOrigin
+from storagemaster.admission.path_fields import volume_in
+from storagemaster.admission.quotas import UploadQuotas
 from storagemaster.console.session import Sessions
 from storagemaster.errors import BadArgument, NotAllowed, NotAuthorized, UnknownTicket
-from storagemaster.handlers.caller import Caller
-from storagemaster.handlers.cross_origin import CrossOrigin
-from storagemaster.handlers.path_fields import volume_in
-from storagemaster.handlers.quotas import UploadQuotas
 from storagemaster.photos.photo_urls import NO_URLS, UrlGrant
 from storagemaster.resumable import tus
 from storagemaster.wire import (

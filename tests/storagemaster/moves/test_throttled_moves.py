@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.storagemaster.moves.test_moves import NEW, begin, restore_roots, start_following
 from tests.storagemaster.pictures import long_picture
-from tests.storagemaster.repair.test_moves import NEW, begin, restore_roots, start_following
 from volumes.cluster import Limits
 
 PHOTOS = 4

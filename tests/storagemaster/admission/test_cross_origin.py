@@ -6,7 +6,7 @@ import pytest
 from glassplate.session.new_tokens import new_token
 from permission_urls import sign_token
 from storagemaster import wire
-from storagemaster.handlers.cross_origin import REQUEST_HEADERS
+from storagemaster.admission.cross_origin import REQUEST_HEADERS
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import KEYS
 from tests.storagemaster.uploads.test_bad_uploads import assert_problem

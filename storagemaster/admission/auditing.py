@@ -6,12 +6,12 @@ An entry has ids only: never a token, a MAC, a URL, or the name of a file.
 from aiohttp import web
 
 from runtime.request_scope import current_request_id
+from storagemaster.admission.authorization import CALLER, Handler
+from storagemaster.admission.caller import Caller
+from storagemaster.admission.problems import MALFORMED
 from storagemaster.audit.audit_log import AuditLog
 from storagemaster.audit.entries import Act
 from storagemaster.errors import MasterError, NotAllowed, NotAuthorized
-from storagemaster.handlers.authorization import CALLER, Handler
-from storagemaster.handlers.caller import Caller
-from storagemaster.handlers.problems import MALFORMED
 from storagemaster.wire import Route
 from storagenode.protocol.errors import InvalidSignature
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from storagemaster.repair import moves
+from storagemaster.moves import moves
 from tests.storagemaster.maps.test_map_changes import change, edited, follow
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import HOST, MIRRORS, NODES

@@ -21,6 +21,7 @@ from permission_urls import (
     ticket_key_of,
 )
 from runtime.request_scope import RequestScope, request_scope
+from storagemaster.admission.authorization import BODY, CALLER, URLS, Authorization
 from storagemaster.console.session import COOKIE
 from storagemaster.errors import (
     BadArgument,
@@ -29,7 +30,6 @@ from storagemaster.errors import (
     QuotaExceeded,
     UnknownVolume,
 )
-from storagemaster.handlers.authorization import BODY, CALLER, URLS, Authorization
 from storagemaster.wire import SIGNATURE_HEADER, SIGNED_DIGEST_HEADER, Access, Route
 from storagenode.protocol.errors import InvalidSignature
 from tests.storagemaster.small_cluster import KEYS

@@ -6,9 +6,9 @@ import pytest
 
 from glassplate.session.new_tokens import new_token
 from permission_urls import Scope, TokenLimits, sign_token
+from storagemaster.admission.caller import Caller
+from storagemaster.admission.quotas import UploadQuotas
 from storagemaster.errors import BadArgument, QuotaExceeded
-from storagemaster.handlers.caller import Caller
-from storagemaster.handlers.quotas import UploadQuotas
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import KEYS
 from tests.storagemaster.uploads.test_bad_uploads import assert_problem

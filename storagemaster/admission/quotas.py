@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from permission_urls import TokenLimits
+from storagemaster.admission.caller import Caller
 from storagemaster.errors import BadArgument, QuotaExceeded
-from storagemaster.handlers.caller import Caller
 
 MINUTE_SECONDS = 60
 DAY_SECONDS = 86_400

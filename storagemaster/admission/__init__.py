@@ -1,0 +1,1 @@
+"""Admission of requests: caller, scopes, quotas, origin, audit, and problems."""

@@ -1,0 +1,1 @@
+"""Moves of volumes: states in the map, copies to the nodes that join, proofs, and rates."""
