@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+from runtime.tasks_beside import run_beside
 from runtime.traffic import Traffic
 
 _TCP_INFO_BYTES = 136
@@ -194,13 +195,8 @@ class Clients:
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """Check the connections regularly until the block exits."""
-        task = asyncio.create_task(self._watch())
-        try:
+        async with run_beside(self._watch()):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()

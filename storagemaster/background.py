@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from runtime.request_scope import RequestScope, new_request_id, request_scope
+from runtime.tasks_beside import run_beside
 
 log = logging.getLogger(__name__)
 
@@ -15,13 +16,8 @@ async def repeating(
     work: Callable[[], Awaitable[object]], *, pause_seconds: float
 ) -> AsyncIterator[None]:
     """Repeat the work, after a pause each time, until the block exits."""
-    task = asyncio.create_task(_repeat(work, pause_seconds))
-    try:
+    async with run_beside(_repeat(work, pause_seconds)):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _repeat(work: Callable[[], Awaitable[object]], pause_seconds: float) -> None:

@@ -25,6 +25,7 @@ from runtime.clients import (
 from runtime.http_server import serving
 from runtime.lag_free_timeout import LagFreeConnector
 from runtime.plain_server import PlainRunner
+from runtime.tasks_beside import run_beside
 from runtime.tls.certificate import Certificate, followed_certificate
 from runtime.tls.machine_name import Role
 from runtime.traffic import Traffic
@@ -275,10 +276,5 @@ async def _ticking(fence: Fence) -> AsyncIterator[None]:
             fence.tick()
             await asyncio.sleep(TICK_SECONDS)
 
-    task = asyncio.create_task(tick())
-    try:
+    async with run_beside(tick()):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

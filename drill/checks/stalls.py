@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from drill.history import SECOND, now_ns
+from runtime.tasks_beside import run_beside
 
 TICK_SECONDS = 0.05
 LATE_SECONDS = 0.25
@@ -43,9 +44,5 @@ async def detect_stalls() -> AsyncIterator[Sequence[Stall]]:
             if now_ns() - due > LATE_SECONDS * SECOND:
                 stalls.append(Stall(due, now_ns()))
 
-    task = asyncio.create_task(watch())
-    try:
+    async with run_beside(watch()):
         yield stalls
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

@@ -22,6 +22,7 @@ from glassplate.certificates.certificate_folder import (
     save_certificate,
 )
 from permission_urls import InternalSigner, Purpose, generate_key, load_keys, save_keys
+from runtime.tasks_beside import run_beside
 from runtime.tls.certificate import Certificate
 from runtime.tls.machine_name import MachineName, Role
 from storagenode.client import NodeClient
@@ -104,7 +105,8 @@ class CertificatesAndKeysRenewed:
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
         """Renew the certificates, then rotate the keys as an operator does."""
-        async with _edges_follow(drill_cluster):
+        # As `proxy-config --watch` does.
+        async with run_beside(drill_cluster.local.follow_edges(log.info)):
             await self._rotate(drill_cluster.cluster, evidence)
             yield
 
@@ -143,18 +145,6 @@ class CertificateEnds:
         evidence.add(refused, f"the certificate of {self.name} is refused")
         yield
         save_certificate(folder, authority, machine, now_seconds=time.time())
-
-
-@contextlib.asynccontextmanager
-async def _edges_follow(drill_cluster: DrillCluster) -> AsyncIterator[None]:
-    """Make the edges follow the keys until the block exits, as `proxy-config --watch` does."""
-    task = asyncio.create_task(drill_cluster.local.follow_edges(log.info))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _holds(condition: Callable[[], Awaitable[bool]]) -> bool:

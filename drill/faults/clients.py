@@ -13,6 +13,7 @@ from drill.faults.evidence import Evidence, wait_until
 from drill.history import Operation, Outcome
 from drill.load.recorded_requests import record_delete, record_get, record_put
 from drill.load.sample_uploads import make_large, make_originals
+from runtime.tasks_beside import run_beside
 from volumes.address import Address
 
 HALF_HEAD = b"POST /photos HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\nX-Flood: "
@@ -50,17 +51,10 @@ class HalfOpenFlood:
                         writer.close()
                 await asyncio.sleep(0.1)
 
-        holding = [
-            asyncio.create_task(hold(address))
-            for address in addresses
-            for _ in range(self.connections)
-        ]
-        try:
+        async with run_beside(
+            *(hold(address) for address in addresses for _ in range(self.connections))
+        ):
             yield
-        finally:
-            for task in holding:
-                task.cancel()
-            await asyncio.gather(*holding, return_exceptions=True)
         for address, count in opened.items():
             evidence.add(count >= self.connections, f"{count} half requests reached {address}")
 

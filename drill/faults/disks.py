@@ -15,6 +15,7 @@ from drill.cluster.stores import files_below
 from drill.faults.evidence import Evidence, wait_until
 from drill.faults.processes import is_running
 from glassplate.local.processes import ProcessFailed
+from runtime.tasks_beside import run_beside
 from storagenode.disk.marker import mark_root
 from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH
 from storagenode.protocol.recent import RECENT
@@ -206,13 +207,9 @@ class FoldersEmptied:
                             shutil.rmtree(entry, ignore_errors=True)
                 await asyncio.sleep(self.every_seconds)
 
-        task = asyncio.create_task(empty())
-        try:
+        async with run_beside(empty()):
             yield
             await wait_until(lambda: removed[TRASH])
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
         evidence.add(removed[TRASH], f"files were removed: {removed}")
 
 

@@ -11,6 +11,7 @@ from drill.faults.evidence import Evidence
 from drill.history import Outcome
 from drill.load.recorded_requests import record_put
 from drill.load.sample_uploads import make_originals, make_unique
+from runtime.tasks_beside import run_beside
 
 PAUSE_SECONDS = 0.5
 WAIT_SECONDS_MAX = 20.0
@@ -45,14 +46,10 @@ class KeysRaced:
                 await asyncio.sleep(PAUSE_SECONDS)
 
         masters = list(drill_cluster.clients.items())
-        racing = asyncio.create_task(race_until_cancelled())
-        try:
+        async with run_beside(race_until_cancelled()):
             yield
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(enough.wait(), WAIT_SECONDS_MAX)
-        finally:
-            racing.cancel()
-            await asyncio.gather(racing, return_exceptions=True)
         raced = sum(count > 1 for count in acknowledged.values())
         for key in acknowledged.copy():
             await race(key)

@@ -13,6 +13,7 @@ from drill.history import Op, Outcome
 from drill.load.recorded_requests import record_put
 from drill.load.sample_uploads import make_originals, make_undecodable
 from glassplate.errors import SizesFailed
+from runtime.tasks_beside import run_beside
 from runtime.tls.machine_name import Role
 from storagemaster.queue_client import queue_client, queue_server
 from volumes.cluster import Cluster
@@ -57,11 +58,8 @@ class CacheCorrupts:
                 replaced += await asyncio.to_thread(_corrupt_entries, drill_cluster.cluster)
                 await asyncio.sleep(0.3)
 
-        task = asyncio.create_task(corrupt())
-        yield
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        async with run_beside(corrupt()):
+            yield
         evidence.add(replaced >= CORRUPTED_MIN, f"{replaced} documents in memcached were replaced")
 
 

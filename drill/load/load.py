@@ -20,6 +20,7 @@ from drill.load.recorded_requests import (
     record_sizes,
 )
 from drill.load.sample_uploads import make_originals, make_unique
+from runtime.tasks_beside import run_beside
 
 PUT_TRIES = 4
 PUT_PAUSE_SECONDS = 0.4
@@ -72,13 +73,10 @@ class Load:
                 (self._revoke, self._pace.revokes),
                 (self._check_sizes, self._pace.uploads),
             )
-            tasks = [asyncio.create_task(self._repeat(*work)) for work in works if work[1]]
             try:
-                yield
+                async with run_beside(*(self._repeat(*work) for work in works if work[1])):
+                    yield
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
                 await asyncio.gather(*self._busy)
 
     async def _repeat(self, work: Callable[[], Awaitable[None]], per_second: float) -> None:

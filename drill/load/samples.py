@@ -8,6 +8,7 @@ from typing import Any
 
 from drill.cluster.drill_cluster import DrillCluster
 from drill.history import SECOND, Op, Operation, Outcome, now_ns
+from runtime.tasks_beside import run_beside
 
 SAMPLE_SECONDS = 0.5
 STATUS_SECONDS_MAX = 1.5
@@ -46,12 +47,8 @@ class Sampler:
                 self._samples.append(await self._sample())
                 watch("running", self._samples)
 
-        task = asyncio.create_task(repeat())
-        try:
+        async with run_beside(repeat()):
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     async def _sample(self) -> Sample:
         fresh = self._drill_cluster.history.operations[self._counted :]

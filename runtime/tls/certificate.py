@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from runtime.tasks_beside import run_beside
 from runtime.tls.certificate_files import CertificateFiles
 from runtime.tls.machine_name import MachineName
 
@@ -86,13 +87,8 @@ class Certificate:
                 await asyncio.sleep(CHECK_SECONDS)
                 self.check()
 
-        task = asyncio.create_task(follow())
-        try:
+        async with run_beside(follow()):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     def _load(self) -> None:
         files = self._files

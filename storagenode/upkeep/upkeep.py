@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from typing import Any
 
+from runtime.tasks_beside import run_beside
 from storagenode.protocol.errors import NodeError
 from storagenode.store import Store
 from storagenode.upkeep.scrub import Scrub
@@ -80,13 +81,10 @@ class Upkeep:
             self._record_space,
             self._remove_old,
         )
-        tasks = [asyncio.create_task(work()) for work in works]
         try:
-            yield
+            async with run_beside(*(work() for work in works)):
+                yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await self._do(self._store.save_summaries, "saving summaries")
 
     async def _finish_deletes(self) -> None:

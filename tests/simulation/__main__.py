@@ -16,7 +16,7 @@ def main() -> int:
     """Run the command line; return 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--seed", type=int, help="print_history the history of this seed")
+    what.add_argument("--seed", type=int, help="print the history of this seed")
     what.add_argument("--seeds", help="run these seeds, such as 1-100000")
     arguments = parser.parse_args()
     if arguments.seed is not None:

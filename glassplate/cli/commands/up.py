@@ -34,6 +34,7 @@ from glassplate.local.processes import StartFailed, SupervisedProcess
 from glassplate.local.samples import SampleOutcome, upload_samples
 from glassplate.session.new_tokens import sign_in_link, sign_new_token
 from permission_urls import KeyRingError
+from runtime.tasks_beside import run_beside
 from storagenode.protocol.errors import NodeError
 from storagenode.store import RootRefused
 from volumes.config.config_reader import InvalidConfig
@@ -137,18 +138,17 @@ async def _serve(
                     outcomes = await upload_samples(cluster.cluster, token, report)
             except GlassplateError as error:
                 click.echo(f"The sample photos were not uploaded: {error}", err=True)
-        following = asyncio.create_task(cluster.follow_edges(partial(click.echo, err=True)))
-        for line in finding_lines([finding async for finding in _diagnose(cluster)]):
-            click.echo(line, err=True)
-        control.is_ready = True
-        link = sign_in_link(cluster.cluster, cluster.keys)
-        for line in welcome_lines(cluster, token, link, outcomes, all_urls=all_urls):
-            click.echo(line)
-        # The reasons are above all that was printed since.
-        for line in failed_names(reasons):
-            click.secho(line, fg="red", err=True)
-        await stopping.wait()
-        following.cancel()
+        async with run_beside(cluster.follow_edges(partial(click.echo, err=True))):
+            for line in finding_lines([finding async for finding in _diagnose(cluster)]):
+                click.echo(line, err=True)
+            control.is_ready = True
+            link = sign_in_link(cluster.cluster, cluster.keys)
+            for line in welcome_lines(cluster, token, link, outcomes, all_urls=all_urls):
+                click.echo(line)
+            # The reasons are above all that was printed since.
+            for line in failed_names(reasons):
+                click.secho(line, fg="red", err=True)
+            await stopping.wait()
 
 
 async def _diagnose(cluster: LocalCluster) -> AsyncIterator[Finding]:

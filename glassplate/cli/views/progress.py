@@ -25,6 +25,7 @@ from rich.progress import (
 from rich.table import Column
 
 from glassplate.cli.views.output import Document, escape_unprintable, stderr_console
+from runtime.tasks_beside import run_beside
 
 NAME_CHARACTERS_MAX = 32
 SILENT_SECONDS_MAX = 3.0
@@ -225,11 +226,8 @@ async def reported_steps(console: Console) -> AsyncIterator[OnStep]:
             yield show
         return
     lines = _Lines()
-    keep_alive = asyncio.create_task(lines.keep_alive())
-    try:
+    async with run_beside(lines.keep_alive()):
         yield lines.show
-    finally:
-        keep_alive.cancel()
 
 
 class _Lines:
