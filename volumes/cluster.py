@@ -220,6 +220,8 @@ class Cluster:
     """The version of the map that the nodes, volumes, and other processes are from."""
     map_after: str = ""
     """The digest of the version before it; empty for `cluster.toml`."""
+    earlier_nodes: Mapping[NodeId, Node] = field(default_factory=dict, compare=False)
+    """Nodes of the maps that this process followed before. Requests by those maps name them."""
 
     @property
     def tokens_file(self) -> str:
@@ -230,6 +232,17 @@ class Cluster:
     def colos(self) -> tuple[Colo, ...]:
         """Colos that have nodes, in alphabetical order."""
         return tuple(sorted({node.colo for node in self.nodes.values()}))
+
+    def node(self, id_: NodeId) -> Node:
+        """Return a node of this map, or of one that this process followed before.
+
+        An id is never used again, and a node never changes its colo. What a request has found out
+        about a node is therefore true after it has left the map.
+
+        Raises:
+            KeyError: No map that this process followed has the node.
+        """
+        return self.nodes[id_] if id_ in self.nodes else self.earlier_nodes[id_]
 
     def mirrors_of(self, volume: VolumeId) -> tuple[Node, ...]:
         """Return the mirrors of a volume.

@@ -47,7 +47,7 @@ class Erasures:
         if version is not None:
             tombstone = VersionTombstone(PhotoVersion(volume, photo, version))
         found = await self._mirrors.query(
-            self._mirrors.nodes,
+            self._mirrors.everywhere,
             lambda _, node: node.erase(tombstone),
             patience_seconds=OPERATOR_PATIENCE_SECONDS,
         )
@@ -60,7 +60,7 @@ class Erasures:
             nodes=[
                 ErasedNode(
                     node=node,
-                    colo=cluster.nodes[node].colo,
+                    colo=cluster.node(node).colo,
                     is_mirror=node in cluster.volumes[volume].mirrors,
                     removed=dict(Counter(map(location_of, paths))),
                 )

@@ -111,7 +111,7 @@ class MapFollowing:
         cluster = with_map(self._mirrors.cluster, volume_map)
         # First the clients of new nodes, so that no request finds a node without one.
         self._add_nodes(cluster)
-        self._mirrors.fleet.follow()
+        self._mirrors.fleet.follow(cluster.nodes)
         self._mirrors.cluster, self.in_force = cluster, volume_map
         self._on_change(cluster)
         log.info("map %s is in force: %s", volume_map.id, volume_map.why or "no reason given")

@@ -34,7 +34,7 @@ def copies_of(cluster: Cluster, copies: Copies) -> tuple[Copy, ...]:
     return tuple(
         Copy(
             node=target.node,
-            colo=cluster.nodes[target.node].colo,
+            colo=cluster.node(target.node).colo,
             hint_for=target.hint_for or "",
         )
         for target in copies.targets

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,6 +56,18 @@ class AnotherNode(Exception):
 
 
 UNKNOWN = NodeView(up=False, status=None, reason="has not responded yet")
+LEFT = NodeView(up=False, status=None, reason="has left the volume map")
+
+
+class Views(dict[NodeId, NodeView]):
+    """The views of the nodes of the map, and of removed ones that respond: they may have files.
+
+    Any other node has left the map. A request by an earlier map may name it.
+    """
+
+    def __missing__(self, node: NodeId) -> NodeView:
+        """Return the view of a node that has left."""
+        return LEFT
 
 
 class Fleet:
@@ -72,8 +84,9 @@ class Fleet:
         any.
         """
         self._nodes = nodes
+        self._members: Container[NodeId] = nodes
         self._uuid_of = uuid_of
-        self._views: Mapping[NodeId, NodeView] = dict.fromkeys(nodes, UNKNOWN)
+        self._views: Mapping[NodeId, NodeView] = Views(dict.fromkeys(nodes, UNKNOWN))
         self._cold_tiers: Mapping[VolumeId, ColdTier] = {}
         self._cold_tiers_of: Mapping[NodeId, NodeView] | None = None
         """The views that the cold tiers were read from."""
@@ -82,14 +95,19 @@ class Fleet:
         self.polls = 0
         """Number of completed polls."""
 
-    def follow(self) -> None:
-        """Poll the nodes that were added to the clients."""
-        added = [node for node in self._nodes if node not in self._views]
-        self._views = {**self._views, **dict.fromkeys(added, UNKNOWN)}
+    def follow(self, members: Collection[NodeId]) -> None:
+        """Expect these nodes from now on, which have clients. Any other is known while it responds.
+
+        A removed node that is down is not missed: its disk is lost, or was drained.
+        """
+        self._members = frozenset(members)
+        added = [node for node in members if node not in self._views]
+        kept = {node: view for node, view in self._views.items() if view.up or node in members}
+        self._views = Views({**kept, **dict.fromkeys(added, UNKNOWN)})
         self._faults |= {node: self.moment() for node in added}
 
     def view(self) -> Mapping[NodeId, NodeView]:
-        """Return the view of all nodes at this moment."""
+        """Return the view of all nodes at this moment. A removed node has one while it responds."""
         return self._views
 
     def is_up(self, node: NodeId) -> bool:
@@ -130,6 +148,10 @@ class Fleet:
         view = self._views[node]
         if view.up:
             log.warning("node %s is down: %s", node, reason)
+        if node not in self._members:
+            if view.up:
+                self._views = Views({id_: it for id_, it in self._views.items() if id_ != node})
+            return
         self._set(node, NodeView(up=False, status=view.status, reason=reason))
         self._faults[node] = self.moment()
 
@@ -157,7 +179,7 @@ class Fleet:
 
     def _set(self, node: NodeId, view: NodeView) -> None:
         # Each upload takes a view, so a change makes the copy.
-        self._views = {**self._views, node: view}
+        self._views = Views({**self._views, node: view})
 
 
 def refuse_another_node(node: NodeId, uuid: str, status: NodeStatus) -> None:

@@ -61,6 +61,11 @@ class Mirrors:
     catch_up: Callable[[], Coroutine[Any, Any, bool]] = _follow_nothing
     """Follow the map that the nodes follow now; return True if it is another one."""
 
+    @property
+    def everywhere(self) -> tuple[NodeId, ...]:
+        """The nodes of the map, and removed ones that respond: all can have files."""
+        return tuple(self.fleet.view())
+
     def owns(self, number: VolumeId) -> bool:
         """Return True if this storagemaster repairs and sweeps a volume in the background."""
         return self.owners is None or self.owners.is_own(number)
@@ -104,7 +109,7 @@ class Mirrors:
 
     def local_first(self, ids: Iterable[NodeId]) -> list[NodeId]:
         """Return the nodes, the storagemaster's own colo first."""
-        return sorted(ids, key=lambda id_: self.cluster.nodes[id_].colo != self.colo)
+        return sorted(ids, key=lambda id_: self.cluster.node(id_).colo != self.colo)
 
     async def query(
         self,
@@ -147,5 +152,5 @@ class Mirrors:
         return PATIENCE_SECONDS
 
     def _query_patience(self, id_: NodeId) -> float:
-        is_disk = self.cluster.nodes[id_].bucket is None
+        is_disk = self.cluster.node(id_).bucket is None
         return PATIENCE_SECONDS if is_disk else BUCKET_PATIENCE_SECONDS

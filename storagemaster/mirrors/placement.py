@@ -64,7 +64,7 @@ def place_photo(
         placed = _place_degraded(cluster, views, volume, mirrors, new_photo=True)
         if placed is not None and (not strict or spans_colos(cluster, placed.targets)):
             return placed
-    down = sorted(node for node, view in views.items() if not view.accepts_new_photos)
+    down = sorted(node for node in cluster.nodes if not views[node].accepts_new_photos)
     what = f"volume {order[0].number} cannot" if len(order) == 1 else "no volume can"
     return NoPlacement(f"{what} store a photo now: {', '.join(down)} are down, full or suspect")
 
@@ -88,14 +88,14 @@ def place_in_volume(
 
 def synchronous_mirrors(cluster: Cluster, volume: Volume) -> tuple[NodeId, ...]:
     """Return the mirrors that an upload waits for: the disks in two colos, or all mirrors."""
-    disks = tuple(node for node in volume.mirrors if cluster.nodes[node].bucket is None)
-    colos = {cluster.nodes[node].colo for node in disks}
+    disks = tuple(node for node in volume.mirrors if cluster.node(node).bucket is None)
+    colos = {cluster.node(node).colo for node in disks}
     return disks if len(colos) > 1 else volume.mirrors
 
 
 def spans_colos(cluster: Cluster, targets: Sequence[Target]) -> bool:
     """Return True if the targets are in more than one colo."""
-    return len({cluster.nodes[target.node].colo for target in targets}) > 1
+    return len({cluster.node(target.node).colo for target in targets}) > 1
 
 
 def handoff_nodes(
@@ -114,16 +114,18 @@ def handoff_nodes(
     a copy, and the `failed` ones have none. A full node stores no `new_photo`, only files of photos
     that exist already.
     """
-    colo = cluster.nodes[mirror].colo if mirror in cluster.nodes else None
-    taken_colos = {cluster.nodes[node].colo for node in taken}
+    colo = cluster.node(mirror).colo
+    taken_colos = {cluster.node(node).colo for node in taken}
     able = [
         node
         for node, view in views.items()
-        if _can_store(view, new_photo=new_photo) and node not in {mirror, *taken, *failed}
+        if node in cluster.nodes
+        and _can_store(view, new_photo=new_photo)
+        and node not in {mirror, *taken, *failed}
     ]
 
     def rank(node: NodeId) -> tuple[bool, bool, int, NodeId]:
-        own = cluster.nodes[node].colo
+        own = cluster.node(node).colo
         return (own != colo, own in taken_colos, -views[node].free_bytes, node)
 
     return sorted(able, key=rank)

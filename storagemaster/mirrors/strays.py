@@ -22,8 +22,7 @@ def find_strays(cluster: Cluster, views: Views) -> dict[VolumeId, list[NodeId]]:
     strays: dict[VolumeId, list[NodeId]] = {}
     given = _volumes_by_home(cluster)
     for node, view in views.items():
-        # A removed node that is down will not return: its disk is lost, or was drained.
-        if view.status is not None and (view.up or node in cluster.nodes):
+        if view.status is not None:
             for number in sorted({*view.status.volumes} - given.get(node, set())):
                 strays.setdefault(VolumeId(number), []).append(node)
     return strays

@@ -116,7 +116,7 @@ class WeightedVolumes:
         self, views: Views, random: Random, *, strict: bool
     ) -> Placement | NoPlacement:
         """Return a placement in the first drawn volume that has one."""
-        colos = {self._mirrors.cluster.nodes[node].colo for node in _able(views)}
+        colos = {self._mirrors.cluster.node(node).colo for node in _able(views)}
         # Without a second colo, no volume has a strict placement.
         groups = self._weights.draw_all(random) if len(colos) > 1 or not strict else ()
         for group in groups:
@@ -132,11 +132,11 @@ class WeightedVolumes:
         able = _able(views)
         complete = [group for group in self._groups if able.issuperset(group.synchronous)]
         self._is_complete = bool(complete)
-        nodes = self._mirrors.cluster.nodes
+        cluster = self._mirrors.cluster
         self._weights = Weights(
             complete or [group for group in self._groups if not able.isdisjoint(group.synchronous)],
             {
-                node: int(views[node].free_bytes * nodes[node].weight) // max(count, 1)
+                node: int(views[node].free_bytes * cluster.node(node).weight) // max(count, 1)
                 for node, count in self._volumes_per_node.items()
             },
         )
@@ -144,7 +144,7 @@ class WeightedVolumes:
 
 def _moves(cluster: Cluster, volume: Volume) -> bool:
     """Return True if the volume moves, or will."""
-    is_leaving = any(not cluster.nodes[node].state.accepts_volumes for node in volume.mirrors)
+    is_leaving = any(not cluster.node(node).state.accepts_volumes for node in volume.mirrors)
     return bool(volume.joining or volume.leaving or is_leaving)
 
 

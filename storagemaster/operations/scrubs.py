@@ -19,7 +19,7 @@ class Scrubs:
         Raises:
             BadArgument: The cluster has no such node.
         """
-        nodes = self._mirrors.nodes
+        nodes = self._mirrors.everywhere
         if only and only not in nodes:
             raise BadArgument(f"unknown node '{only}'; known nodes: {', '.join(nodes)}")
         found = await self._mirrors.query(
@@ -29,7 +29,7 @@ class Scrubs:
         )
         return {
             "nodes": [
-                {"node": node, "colo": self._mirrors.cluster.nodes[node].colo, **progress}
+                {"node": node, "colo": self._mirrors.cluster.node(node).colo, **progress}
                 for node, progress in found.results.items()
             ],
             "unreachable": dict(found.unreachable),

@@ -20,8 +20,7 @@ class Unfencing:
     """The fences of all nodes."""
 
     def __init__(self, mirrors: Mirrors) -> None:
-        self._cluster = mirrors.cluster
-        self._nodes = mirrors.nodes
+        self._mirrors = mirrors
 
     async def unfence(self, node: str) -> Unfenced:
         """Drop the fence of a node; return how many volumes it serves since.
@@ -31,14 +30,15 @@ class Unfencing:
             NotAllowed: The config says that no fence falls.
             Unavailable: The node did not respond.
         """
-        if node not in self._nodes:
-            raise BadArgument(f"unknown node '{node}'; known nodes: {', '.join(self._nodes)}")
-        if self._cluster.strict_deletes:
+        known = self._mirrors.everywhere
+        if node not in known:
+            raise BadArgument(f"unknown node '{node}'; known nodes: {', '.join(known)}")
+        if self._mirrors.cluster.strict_deletes:
             raise NotAllowed(
                 "with [deletes] strict = true, a node serves nothing until it has all tombstones: "
                 "start the other mirrors of its volumes"
             )
         try:
-            return {"node": node, "volumes": await self._nodes[NodeId(node)].drop_fence()}
+            return {"node": node, "volumes": await self._mirrors.nodes[NodeId(node)].drop_fence()}
         except NodeError as error:
             raise Unavailable(f"node {node} keeps its fence: {error}; try again") from error

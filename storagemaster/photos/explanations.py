@@ -59,7 +59,7 @@ class Explanations:
             return await self._copies_on(id_, node, volume, photo)
 
         found = await self._mirrors.query(
-            self._mirrors.nodes, copies_on, patience_seconds=OPERATOR_PATIENCE_SECONDS
+            self._mirrors.everywhere, copies_on, patience_seconds=OPERATOR_PATIENCE_SECONDS
         )
         copies = [copy for some in found.results.values() for copy in some]
         versions = versions_in(_files_of(copies))

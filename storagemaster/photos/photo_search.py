@@ -20,7 +20,7 @@ class PhotoSearch:
     async def find(self, photo: PhotoId) -> dict[str, Any]:
         """Return every path of a photo on every node, and the reason of unreachable nodes."""
         found = await self._mirrors.query(
-            self._mirrors.nodes,
+            self._mirrors.everywhere,
             lambda _, node: node.find(photo),
             patience_seconds=OPERATOR_PATIENCE_SECONDS,
         )
@@ -40,7 +40,7 @@ def found_document(cluster: Cluster, node: NodeId, path: str) -> dict[str, Any]:
     location = location_of(path)
     return {
         "node": node,
-        "colo": cluster.nodes[node].colo,
+        "colo": cluster.node(node).colo,
         "location": location,
         "hint_for": path.split("/")[1] if location == "hint" else "",
         "path": path,

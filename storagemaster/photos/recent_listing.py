@@ -30,7 +30,7 @@ class RecentListing:
         volumes only.
         """
         listed = await self._mirrors.query(
-            self._mirrors.nodes,
+            self._mirrors.everywhere,
             lambda _, node: node.recent(before=before, limit=limit),
             patience_seconds=PATIENCE_SECONDS,
         )

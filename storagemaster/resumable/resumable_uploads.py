@@ -99,7 +99,7 @@ class ResumableUploads:
             nodes=tuple(
                 target.node
                 for target in reserved.placed.targets
-                if self._mirrors.cluster.nodes[target.node].bucket is None
+                if self._mirrors.cluster.node(target.node).bucket is None
             ),
             application=request.application,
             token_id=token_id,

@@ -83,7 +83,7 @@ def refusal_reason(cluster: Cluster, volume: Volume, cold_tier: ColdTier) -> str
     others = [node for node in volume.mirrors if node not in cold_tier.cold_nodes]
     if not others:
         return f"nothing to offload: every mirror of volume {volume.number} is a cold node"
-    copies = sum(cluster.nodes[node].bucket_replicas for node in cold_tier.cold_nodes)
+    copies = sum(cluster.node(node).bucket_replicas for node in cold_tier.cold_nodes)
     if copies < len(others):
         return (
             f"{quantity(len(others), 'copy', 'copies')} would be dropped, but "

@@ -59,12 +59,16 @@ def tables_of(cluster: Cluster) -> MapTables:
 
 
 def with_map(cluster: Cluster, volume_map: VolumeMap) -> Cluster:
-    """Return the cluster with the tables of a map."""
+    """Return the cluster with the tables of a map. It remembers the nodes of the map before."""
     tables = {
         each.name: getattr(volume_map.tables, each.name) for each in dataclasses.fields(MapTables)
     }
     return dataclasses.replace(
-        cluster, map_version=volume_map.version, map_after=volume_map.after, **tables
+        cluster,
+        map_version=volume_map.version,
+        map_after=volume_map.after,
+        earlier_nodes={**cluster.earlier_nodes, **cluster.nodes},
+        **tables,
     )
 
 

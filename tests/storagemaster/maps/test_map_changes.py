@@ -241,6 +241,46 @@ async def test_a_delete_by_an_old_map_reaches_the_new_mirror(cluster):
     assert set(cluster.holders(tombstone)) == set(mirrors)
 
 
+async def remove(cluster, node, mirrors=("east-2", "west-1")):
+    """Put a map without a node in force; its volume gets another mirror of its colo."""
+    version = cluster.master.maps.in_force.version
+    tables = cluster.master.maps.in_force.tables
+    volumes = dict(tables.volumes)
+    volumes[2] = dataclasses.replace(volumes[2], mirrors=mirrors)
+    nodes = {id_: each for id_, each in tables.nodes.items() if id_ != node}
+    tables = dataclasses.replace(tables, volumes=volumes, nodes=nodes)
+    text = render_map(dataclasses.replace(cluster.master.maps.in_force, tables=tables))
+    assert (await change(cluster.master, text, after_version=version)).status == 200
+    await cluster.poll()
+
+
+async def test_a_removed_node_stores_nothing_while_it_responds(cluster):
+    """A hint goes to a node of the map. Searches cover the removed node: it may have files."""
+    await remove(cluster, "west-2")
+    await cluster.stop_and_notice("west-1")
+    stored = await cluster.master.upload(picture())
+    assert (stored.status, stored.nodes) == (201, ["east-1", "east-2"])
+    for path in (f"/find/{stored.version.photo}", "/scrubs", "/photos/recent"):
+        answer = await cluster.master.request("GET", path)
+        assert (path, answer.status) == (path, 200)
+        assert "west-2" not in answer.document["unreachable"]
+
+
+async def test_a_removed_node_that_is_switched_off_is_not_missed(cluster):
+    """Nothing waits for it, and no fault of it delays repairs. If it is back, its files count."""
+    await cluster.master.upload(picture(), volume=2)
+    await remove(cluster, "west-2")
+    await cluster.stop_and_notice("west-2")
+    fleet = cluster.master.fleet
+    last_fault = fleet.last_fault
+    await cluster.poll()
+    assert (fleet.last_fault, set(fleet.view())) == (last_fault, {"east-1", "east-2", "west-1"})
+    answer = await cluster.master.request("GET", "/scrubs")
+    assert answer.document["unreachable"] == {}
+    await cluster.start_and_notice("west-2")
+    assert cluster.master.moves._comparison.strays.now()[2] == ["west-2"]
+
+
 async def test_no_fence_is_lifted_before_the_mirrors_follow_the_map(cluster):
     """A mirror with the old map could take a delete that the new mirror never gets."""
     await cluster.stop_and_notice("west-1")

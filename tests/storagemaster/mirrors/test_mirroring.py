@@ -1,6 +1,7 @@
 """Writes to the nodes of a placement, and to handoff nodes where those fail or lag."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
@@ -25,6 +26,7 @@ from tests.storagemaster.mirrors.storing_nodes import (
     jumping,
 )
 from tests.storagemaster.mirrors.test_placement import TWO_COLOS, cluster_of
+from volumes.map.volume_map import VolumeMap, tables_of, with_map
 
 
 @pytest.fixture(name="nodes")
@@ -69,6 +71,38 @@ def test_a_handoff_node_pulls_what_a_target_did_not_store(nodes, is_whole, error
     )
     assert pull.replaces == ""
     assert nodes.down == ({"e1"} if isinstance(error, Unreachable) else set())
+
+
+def without(cluster, *nodes):
+    """Return the cluster by a next map, which has some nodes no longer."""
+    left = {id_: node for id_, node in cluster.nodes.items() if id_ not in nodes}
+    tables = dataclasses.replace(tables_of(cluster), nodes=left)
+    return with_map(cluster, VolumeMap(version=2, after="", why="", tables=tables))
+
+
+class LastNode(Node):
+    """A node that stores a photo when the other one has left the volume map."""
+
+    async def _store(self, call, place):
+        self.cluster.cluster = without(self.cluster.cluster, "e1")
+        return await super()._store(call, place)
+
+
+@both_ways
+def test_a_target_that_leaves_the_map_meanwhile_has_a_copy(nodes, is_whole):
+    """The photo is durable, and the receipt says where: a node never changes its colo."""
+    nodes.nodes["w1"] = LastNode("w1", nodes)
+    copies = nodes.stream(is_whole=is_whole)
+    assert (copies.targets, copies.durability) == ((EAST, WEST), "mirrored")
+    listed = copies_of(nodes.cluster, copies)
+    assert [(each.node, each.colo) for each in listed] == [("e1", "east"), ("w1", "west")]
+
+
+def test_a_node_that_has_left_the_map_gets_no_hint(nodes):
+    """It still responds."""
+    nodes.cluster = without(nodes.cluster, "e2")
+    nodes["e1"].error = NodeError("the disk failed")
+    assert nodes.stream().targets == (WEST, Target("w2", hint_for="e1"))
 
 
 @both_ways
