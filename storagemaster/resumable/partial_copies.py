@@ -75,8 +75,8 @@ class PartialCopies:
         """Return the length of each copy that can be reached, at least one.
 
         Raises:
-            UnknownUpload: All nodes responded, and none has the upload.
-            Unavailable: No copy can be reached, and some node did not respond.
+            UnknownUpload: No node of the map, or removed one that responds, has the upload.
+            Unavailable: No copy can be reached, and a node of the map did not respond.
         """
 
         async def length_on(_: NodeId, node: NodeClient) -> int | None:
@@ -89,7 +89,7 @@ class PartialCopies:
         lengths = {id_: length for id_, length in found.results.items() if length is not None}
         if lengths:
             return lengths
-        if found.unreachable:
+        if not found.unreachable.keys().isdisjoint(self._mirrors.cluster.nodes):
             raise Unavailable(f"the upload cannot be found now ({_reasons(found.unreachable)})")
         raise UnknownUpload("the upload does not exist: it has ended or was never begun")
 

@@ -293,7 +293,13 @@ class ResumableUploads:
         """
         if not await self._has_photo_of(upload, await self._files_unless_deleted(upload)):
             self._refuse_expired(upload)
-            raise UnknownUpload("the upload has ended, and its photo was not stored")
+            removed = [each for each in upload.nodes if each not in self._mirrors.cluster.nodes]
+            if not removed:
+                raise UnknownUpload("the upload has ended, and its photo was not stored")
+            raise UnknownUpload(
+                f"its photo was not stored: the upload has ended, or its bytes were on "
+                f"{', '.join(removed)}, which left the cluster; begin another upload"
+            )
 
     async def _files_unless_deleted(self, upload: ResumableUpload) -> PhotoFiles:
         """Return the files of an upload's photo.

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from tests.storagemaster.pictures import picture
+from tests.storagemaster.resumable.tus_client import TusClient
 from tests.storagemaster.small_cluster import HOST, MIRRORS, NODES
 from volumes.address import Address
 from volumes.cluster import Colo, Master
@@ -279,6 +280,24 @@ async def test_a_removed_node_that_is_switched_off_is_not_missed(cluster):
     assert answer.document["unreachable"] == {}
     await cluster.start_and_notice("west-2")
     assert cluster.master.moves._comparison.strays.now()[2] == ["west-2"]
+
+
+async def test_a_resumable_upload_outlives_its_nodes_while_they_respond(cluster):
+    """After that, its client gets the reason, and the status with which it begins again."""
+    data, tus = picture(), TusClient(cluster.master)
+    begun = [await tus.begin(len(data), path="/uploads?volume=2") for _ in range(2)]
+    kept, lost = (answer.headers["Location"] for answer in begun)
+    for path in (kept, lost):
+        assert (await tus.append(path, data[:100], offset=0)).status == 204
+    await remove(cluster, "west-2")
+    await remove(cluster, "east-2", ("east-1", "west-1"))
+    assert (await tus.append(kept, data[100:], offset=100)).status == 204
+    receipt = (await cluster.master.request("GET", kept)).document["receipt"]
+    assert sorted(copy["node"] for copy in receipt["copies"]) == ["east-1", "west-1"]
+    await cluster.stop_and_notice("east-2", "west-2")
+    answer = await tus.append(lost, data[100:], offset=100)
+    assert (answer.status, answer.document["title"]) == (404, "Unknown upload")
+    assert "its bytes were on east-2, west-2, which left the cluster" in answer.document["detail"]
 
 
 async def test_no_fence_is_lifted_before_the_mirrors_follow_the_map(cluster):
