@@ -157,11 +157,6 @@ class Application:
     uploads_per_minute: int | None = None
     """Limit of all of its tokens and tickets together at each storagemaster."""
 
-    def has_volume(self, number: int) -> bool:
-        """Return True if it may use the volume."""
-        ranges = self.volumes
-        return ranges is None or any(first <= number <= last for first, last in ranges)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:

@@ -13,10 +13,18 @@ from dataclasses import asdict, dataclass
 
 import aiohttp
 
-from permission_urls import KeySource, Purpose, application_key, sign_webhook
+from permission_urls import (
+    KeySource,
+    Purpose,
+    VolumeRange,
+    VolumeRanges,
+    application_key,
+    is_in_ranges,
+    sign_webhook,
+)
 from storagemaster.events.events import Event, Events
 from storagemaster.wire import SIGNATURE_HEADER
-from volumes.cluster import Cluster
+from volumes.cluster import Application, Cluster
 
 log = logging.getLogger(__name__)
 
@@ -41,22 +49,27 @@ class Receiver:
     """A URL that receives the events of some volumes, signed with its application's key."""
 
     url: str
-    volumes: frozenset[int]
+    volumes: VolumeRanges | None
+    """None for all, also for a volume that is opened later."""
     application: str | None = None
     """None for the whole cluster, whose own key signs."""
 
 
 def receivers_of(cluster: Cluster) -> tuple[Receiver, ...]:
     """Return the receivers of a cluster and of its applications."""
-    every = frozenset[int](cluster.volumes)
     return (
-        *(Receiver(url, every) for url in cluster.webhook_urls),
+        *(Receiver(url, None) for url in cluster.webhook_urls),
         *(
-            Receiver(url, frozenset(filter(application.has_volume, every)), application.name)
+            Receiver(url, _ranges_of(application), application.name)
             for application in cluster.applications.values()
             for url in application.webhook_urls
         ),
     )
+
+
+def _ranges_of(application: Application) -> VolumeRanges | None:
+    ranges = application.volumes
+    return None if ranges is None else tuple(VolumeRange(*each) for each in ranges)
 
 
 class Webhooks:
@@ -91,7 +104,7 @@ class Webhooks:
 
     def _send_soon(self, event: Event) -> None:
         for receiver, waiting in self._waiting.items():
-            if event.volume not in receiver.volumes:
+            if not is_in_ranges(event.volume, receiver.volumes):
                 continue
             try:
                 waiting.put_nowait(event)

@@ -14,6 +14,7 @@ from permission_urls import (
     KeyRing,
     KeyState,
     Purpose,
+    VolumeRange,
     application_keys,
     verify_webhook,
 )
@@ -86,7 +87,7 @@ async def sending_to(*applications, name=None):
             urls.append(f"http://127.0.0.1:{port}/hook")
         session = await stack.enter_async_context(aiohttp.ClientSession())
         events = Events("boot")
-        receivers = [Receiver(url, frozenset({42}), name) for url in urls]
+        receivers = [Receiver(url, (VolumeRange(42, 42),), name) for url in urls]
         webhooks = Webhooks(receivers, session, KEYS, events, now_seconds=lambda: NOW, sleep=sleep)
         await stack.enter_async_context(repeating(webhooks.send_all, pause_seconds=0))
         yield events, paused
