@@ -5,7 +5,6 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from dataclasses import dataclass
-from functools import partial
 
 import aiohttp
 import redis
@@ -195,7 +194,7 @@ def _wire(
     urls = PhotoUrls(cluster, ReadSigner(keys))
     purging = EdgePurger(edges := dict(cluster.edges), session)
     purge_sessions = PurgeSessions(edges, session, purging, master=master.id, boot=boot)
-    following = MapFollowing(mirrors, keys, nodes.follow, partial(_use_map, mirrors, ports, edges))
+    following = _following(mirrors, keys, nodes, ports, edges, certificates)
     tombstones, photos = TombstoneDelivery(mirrors, purging), Photos(reads, urls, cache, queue)
     deletes = Deletes(mirrors, reads, mirroring, purging, tombstones, cache, events)
     bundles = Bundles(mirrors, mirroring, cache, events, queue)
@@ -260,13 +259,24 @@ def _mirrors(cluster: Cluster, master: Master, nodes: NodeClients, ports: PortHe
     return mirrors
 
 
-def _use_map(mirrors: Mirrors, ports: PortHealth, edges: dict[str, Edge], cluster: Cluster) -> None:
-    """Use the machines of a cluster from now on."""
-    ports.follow(checked_ports(cluster), cluster.edges.values())
-    if mirrors.owners is not None:
-        mirrors.owners.follow(cluster.masters)
-    edges.clear()
-    edges.update(cluster.edges)
+def _following(
+    mirrors: Mirrors,
+    keys: KeySource,
+    nodes: NodeClients,
+    ports: PortHealth,
+    edges: dict[str, Edge],
+    certificates: Certificates,
+) -> MapFollowing:
+    def use_map(cluster: Cluster) -> None:
+        """Use the machines of a cluster from now on."""
+        certificates.follow(cluster)
+        ports.follow(checked_ports(cluster), cluster.edges.values())
+        if mirrors.owners is not None:
+            mirrors.owners.follow(cluster.masters)
+        edges.clear()
+        edges.update(cluster.edges)
+
+    return MapFollowing(mirrors, keys, nodes.follow, use_map)
 
 
 def _reconciler(

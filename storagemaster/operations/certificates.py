@@ -30,8 +30,13 @@ class Certificates:
     def __init__(self, cluster: Cluster, master: str, own: Certificate | None) -> None:
         self.own = own
         self.master = master
-        self._permits = None if own is None else permits_roles(cluster, own, Role.WORKER)
         self._expiry_seconds: dict[MachineName, float] = {}
+        self.follow(cluster)
+
+    def follow(self, cluster: Cluster) -> None:
+        """Permit the workers of this volume map from now on, also on connections that exist."""
+        own = self.own
+        self._permits = None if own is None else permits_roles(cluster, own, Role.WORKER)
 
     def permits_worker(self, certificate: Mapping[str, Any] | None) -> bool:
         """Return True for a worker of the cluster, and remember when its certificate ends."""

@@ -1,5 +1,6 @@
 """A storagemaster with TLS takes sizes from workers only, at an address of their own."""
 
+import asyncio
 import contextlib
 import dataclasses
 
@@ -17,6 +18,7 @@ from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import HOST, KEYS, NODES, SmallCluster, node_cluster
 from volumes.address import Address
 from volumes.cluster import Colo, Master, Tls
+from volumes.map.volume_map import VolumeMap
 
 M1, M2 = (
     Master(id=id_, colo=Colo(colo), address=Address(HOST, free_port()))
@@ -84,6 +86,43 @@ async def test_workers_deliver_sizes_to_a_port_of_their_own(roots, tmp_path):
         }
         (alert,) = [each for each in status["alerts"] if "certificate" in each]
         assert alert.startswith("the certificate of worker east ends in 9 days: renew it with")
+
+
+async def test_workers_of_a_colo_are_accepted_while_the_volume_map_has_it(roots, tmp_path):
+    """Nothing restarts, and a connection from before is refused as well."""
+    folder = tmp_path / "tls"
+    async with running(roots, folder) as (running_master, master, session):
+        receipt = await running_master.upload(picture())
+        bundle = body_of(sizes_of(receipt.version))
+        own = certificate(folder, MachineName(Role.WORKER, "north"))
+        worker = MasterClient([master], session, InternalSigner(KEYS), own)
+        maps = running_master.maps
+        north = Master(id="m3", colo=Colo("north"), address=Address(HOST, free_port()))
+        before = maps.in_force.tables.masters
+
+        async def put_in_force(masters):
+            tables = dataclasses.replace(maps.in_force.tables, masters=masters)
+            version = maps.in_force.version + 1
+            await maps.use(VolumeMap(version=version, after="", why="", tables=tables), b"")
+
+        async def deliver():
+            await worker.put_bundle(receipt.version, bundle, mtime_seconds=1)
+
+        with pytest.raises(NoMasterAvailable):
+            await deliver()
+        await put_in_force({**before, "m3": north})
+        await deliver()
+        await put_in_force(before)
+        with pytest.raises(NoMasterAvailable):
+            await repeat(deliver)
+
+
+async def repeat(deliver):
+    """Deliver until it fails: the connection from before ends at its next check."""
+    async with asyncio.timeout(20):
+        while True:
+            await deliver()
+            await asyncio.sleep(0.1)
 
 
 async def test_without_tls_the_status_says_so(cluster):
