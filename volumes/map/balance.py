@@ -47,13 +47,18 @@ class ColoBalance:
         used = sum(loads.used[node] for node in self._shares)
         mean = used / sum(self._shares.values()) if self._shares else 0.0
         self._least, self._most = (1 - within) * mean, (1 + within) * mean
+        self._mean, self._matters = mean, within * max(mean, 1.0)
 
     def plan(self) -> Iterator[NodeId]:
-        """Plan moves until no move helps; yield the nodes that still differ too much."""
+        """Plan moves until no move helps; yield the nodes that still differ too much.
+
+        A difference counts in parts of the disk: no volume of a cluster with few bytes may fit,
+        and nothing is wrong.
+        """
         while self._plan_one():
             pass
         for fill, node in self._order.entries:
-            if not self._least <= fill <= self._most:
+            if abs(fill - self._mean) > self._matters:
                 yield node
 
     def _plan_one(self) -> bool:
