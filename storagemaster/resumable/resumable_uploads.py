@@ -1,7 +1,7 @@
 """Resumable uploads: begun at one storagemaster, continued and completed at any."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial as bind
 
@@ -36,6 +36,7 @@ from storagemaster.uploads.stripping import without_positions
 from storagemaster.uploads.upload_body import accepted
 from storagemaster.uploads.uploads import UploadRequest, Uploads
 from storagemaster.wire import Receipt
+from volumes.cluster import NodeId
 from volumes.photo_path import Variant
 
 LIFETIME_SECONDS = 24 * 3600
@@ -147,14 +148,8 @@ class ResumableUploads:
             BadUpload: Its bytes are not a photo, or not the declared ones, and were removed.
             Unavailable: Not enough nodes responded.
         """
-        try:
-            lengths = await self._copies.lengths(upload)
-        except UnknownUpload:
-            await self._refuse_unless_stored(upload)
-            return Progress(upload.bytes_total, is_stored=True)
-        except Unavailable:
-            if not await self._is_stored(upload):
-                raise
+        lengths = await self._lengths_unless_stored(upload)
+        if lengths is None:
             return Progress(upload.bytes_total, is_stored=True)
         self._refuse_expired(upload)
         offset = max(lengths.values())
@@ -187,8 +182,9 @@ class ResumableUploads:
             body = _refusing_other_formats(body, header)
         try:
             appended = await self._copies.append(upload, body, offset=offset, whole=whole)
-        except UnknownUpload:
-            await self._refuse_unless_stored(upload)
+        except (UnknownUpload, OffsetMismatch):
+            if await self._lengths_unless_stored(upload) is not None:
+                raise
             if offset != upload.bytes_total:
                 raise OffsetMismatch(upload.bytes_total, offset) from None
             return Progress(offset, is_stored=True)
@@ -208,12 +204,30 @@ class ResumableUploads:
             UnknownUpload: It has ended before.
             NotAllowed: The photo is stored, and deleting it needs a token.
         """
+        if await self._lengths_unless_stored(upload) is None:
+            raise NotAllowed("the photo is stored; delete it with a token")
+        await self._copies.remove(upload)
+
+    async def _lengths_unless_stored(self, upload: ResumableUpload) -> Mapping[NodeId, int] | None:
+        """Return the length of each copy that can be reached, or None if the photo is stored.
+
+        Raises:
+            UnknownUpload: The upload has ended, and its photo is not stored.
+            PhotoGone: Its photo was deleted.
+            Unavailable: Neither is certain.
+        """
         try:
-            await self._copies.lengths(upload)
+            lengths = await self._copies.lengths(upload)
         except UnknownUpload:
             await self._refuse_unless_stored(upload)
-            raise NotAllowed("the photo is stored; delete it with a token") from None
-        await self._copies.remove(upload)
+            return None
+        except Unavailable:
+            if not await self._is_stored(upload):
+                raise
+            return None
+        # A node that was down when the upload ended still has its copy of a part.
+        is_whole = len(lengths) == len(upload.nodes) or max(lengths.values()) == upload.bytes_total
+        return lengths if is_whole or not await self._is_stored(upload) else None
 
     async def _is_stored(self, upload: ResumableUpload) -> bool:
         """Return True if the photo of an upload is certainly stored.

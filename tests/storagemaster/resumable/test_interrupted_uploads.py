@@ -114,6 +114,21 @@ async def test_a_node_that_stops_costs_nothing(cluster, tus):
     assert [len(copies) for copies in stored(cluster).values()] == [1, 1]
 
 
+async def test_a_node_that_missed_the_end_does_not_reopen_the_upload(cluster, tus):
+    """It still has its copy of a part when it returns. The photo is stored, on all requests."""
+    path = await begun(tus)
+    await tus.append(path, PHOTO[:400_000], offset=0)
+    await cluster.stop_and_notice("west-1")
+    await finish(tus, path)
+    await wait_until(lambda: not list(cluster.root("east-1").glob(".partials/*")))
+    await cluster.start_and_notice("west-1")
+    assert await offset_of(tus, path) == len(PHOTO)
+    late = await tus.append(path, PHOTO[500_000:], offset=500_000)
+    assert late.status == 409
+    assert str(len(PHOTO)) in late.document["detail"]
+    assert (await tus.end(path)).status == 403
+
+
 async def test_a_node_that_missed_a_part_copies_the_photo(cluster, tus):
     """It was down during an append."""
     path = await begun(tus)
