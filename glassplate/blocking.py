@@ -257,6 +257,10 @@ class Client:
         """Return the volume map in force or, with a change, the next one."""
         return self._call(self._client.volume_map(change))
 
+    def map_log(self, limit: int | None = None) -> dict[str, Any]:
+        """Return the last versions of the volume map, the newest first."""
+        return self._call(self._client.map_log(limit))
+
     def scrub(self, node: str | None = None) -> dict[str, Any]:
         """Start another scrub pass after the current one."""
         return self._call(self._client.scrub(node))

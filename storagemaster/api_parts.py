@@ -19,6 +19,7 @@ from storagemaster.lifecycle.relinking import Relinking
 from storagemaster.lifecycle.revokes import Revokes
 from storagemaster.lifecycle.undeletes import Undeletes
 from storagemaster.maps.following import MapFollowing
+from storagemaster.maps.history import MapHistory
 from storagemaster.maps.proposing import MapProposing
 from storagemaster.mirrors.mirroring import Mirroring
 from storagemaster.mirrors.mirrors import Mirrors
@@ -50,7 +51,11 @@ def operator_api(
     explanations = Explanations(mirrors, photos, queue, responses)
     undeletes, search = Undeletes(mirrors, uploads), PhotoSearch(mirrors)
     erasures, unfencing = Erasures(mirrors, deletes, keys), Unfencing(mirrors)
-    maps = MapApi(following, MapProposing(mirrors, following, keys))
+    proposing, history = (
+        MapProposing(mirrors, following, keys),
+        MapHistory(mirrors, following, keys),
+    )
+    maps = MapApi(following, proposing, history)
     scrubs = Scrubs(mirrors)
     return OperatorApi(undeletes, search, explanations, scrubs, unfencing, erasures, maps)
 

@@ -68,6 +68,8 @@ class Route:
 BATCH_PHOTOS_MAX = 500
 PAGE_PHOTOS = 200
 PAGE_PHOTOS_MAX = 1_000
+MAP_VERSIONS = 20
+MAP_VERSIONS_MAX = 1_000
 AUDIT_ENTRIES = 200
 AUDIT_ENTRIES_MAX = 10_000
 # More than that many references need, with any white space.
@@ -134,6 +136,7 @@ BUNDLE = Route(
     query=("mtime",),
 )
 MAP = Route("GET", "/map", Scope.ADMIN)
+MAP_LOG = Route("GET", "/map/log", Scope.ADMIN, query=("limit",))
 NEXT_MAP = Route("POST", "/map", Scope.ADMIN, MAP_REQUEST_BYTES_MAX, act="change-map")
 STATUS = Route("GET", "/status", Scope.STATUS)
 AUDIT = Route(

@@ -217,6 +217,8 @@ class Cluster:
     """The digest of the version before it; empty for `cluster.toml`."""
     earlier_nodes: Mapping[NodeId, Node] = field(default_factory=dict, compare=False)
     """Nodes of the maps that this process followed before. Requests by those maps name them."""
+    first: "Cluster | None" = field(default=None, compare=False)
+    """The cluster by `cluster.toml`, or None if this is it."""
 
     @property
     def tokens_file(self) -> str:

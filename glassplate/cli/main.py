@@ -102,7 +102,7 @@ SECTIONS = (
         "Local cluster",
         (
             LazyCommand("glassplate.cli.commands.up:up", "Run a local cluster until Ctrl-C."),
-            LazyCommand("glassplate.cli.commands.colo:colo", "Stop, start, and drain colos."),
+            LazyCommand("glassplate.cli.commands.colo:colo", "Add, drain, stop, and start colos."),
             LazyCommand(
                 "glassplate.cli.commands.drill:drill", "Inject faults into a test cluster."
             ),

@@ -1,6 +1,8 @@
 """Changes of the volume map by commands: read it, edit it, show the plan, put it in force."""
 
 import asyncio
+import getpass
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -119,6 +121,7 @@ async def propose(
             "tables": render_map(next_map),
             "after_version": state["version"],
             "why": why,
+            "by": operator_name(),
             "apply": is_applied,
         }
     )
@@ -143,6 +146,14 @@ async def carry_out(connection: Connection, client: Client, edit: Edit, *, why: 
                 return document
             click.echo(f"{quantity(left, 'move')} left, {moving} under way", err=True)
         await asyncio.sleep(WAIT_SECONDS)
+
+
+def operator_name() -> str:
+    """Return the name of the person at this terminal, for the log of the map."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):
+        return ""
 
 
 def moving_volumes(tables: MapTables) -> list[Volume]:

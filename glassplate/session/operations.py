@@ -184,6 +184,17 @@ class Operations(ABC):
             wire.NEXT_MAP, dict, json_body=body, response_seconds_min=MAP_SECONDS_MIN
         )
 
+    async def map_log(self, limit: int | None = None) -> dict[str, Any]:
+        """Return the last versions of the volume map, the newest first.
+
+        Each of `versions` has `version`, `digest`, `at`, `by`, `why`, and `changes`, which are None
+        if no node has the version before. `is_complete` is False if a version is missing.
+        """
+        query = [] if limit is None else [("limit", str(limit))]
+        return await self._opened().request(
+            wire.MAP_LOG, dict, query=query, response_seconds_min=MAP_SECONDS_MIN
+        )
+
     @abstractmethod
     def _check_permission(self, target: str) -> dict[str, Any] | None:
         """Check the permission of a request target; None if `target` is empty."""

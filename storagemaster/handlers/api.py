@@ -12,6 +12,7 @@ from storagemaster.admission.auditing import STORED, upload_act
 from storagemaster.admission.authorization import BODY, CALLER, URLS, Authorization, Handler
 from storagemaster.admission.cross_origin import name_methods, options
 from storagemaster.admission.path_fields import (
+    limit_in,
     photo_in,
     photo_version_in,
     version_in,
@@ -324,10 +325,7 @@ async def _name_tus_version(request: web.Request, response: web.StreamResponse) 
 
 
 def _page_limit(request: web.Request) -> int:
-    limit = _whole_number(request, "limit", default=wire.PAGE_PHOTOS)
-    if not 1 <= limit <= wire.PAGE_PHOTOS_MAX:
-        raise BadArgument(f"invalid limit {limit}: must be 1 to {wire.PAGE_PHOTOS_MAX}")
-    return limit
+    return limit_in(request, usual=wire.PAGE_PHOTOS, most=wire.PAGE_PHOTOS_MAX)
 
 
 def _whole_number(request: web.Request, name: str, *, default: int | None = None) -> int:

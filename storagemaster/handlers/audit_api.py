@@ -10,11 +10,11 @@ from aiohttp import web
 from storagemaster import wire
 from storagemaster.admission.auditing import Auditing
 from storagemaster.admission.authorization import CALLER, Handler
+from storagemaster.admission.path_fields import limit_in
 from storagemaster.audit.audit_log import AuditLog
 from storagemaster.audit.log_reader import AuditQuery, LogReader
 from storagemaster.errors import BadArgument, NotAllowed
 from storagenode.protocol.audit_log import EntryKind
-from volumes.json_text import parse_whole_number
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -31,10 +31,11 @@ class AuditApi:
         """Return entries of the audit log."""
         if request[CALLER].volumes is not None:
             raise NotAllowed("this reads the log of all volumes, and needs a token for all of them")
-        page = await self._reader.page(self._query(request.query))
+        page = await self._reader.page(self._query(request))
         return web.json_response(asdict(page), headers={"Cache-Control": "no-store"})
 
-    def _query(self, given: Mapping[str, str]) -> AuditQuery:
+    def _query(self, request: web.Request) -> AuditQuery:
+        given = request.query
         until = _day(given, "until", self._reader.today())
         kind: Any = given.get("kind", "acts")
         if kind not in get_args(EntryKind):
@@ -48,7 +49,7 @@ class AuditApi:
             act=given.get("act", ""),
             caller=given.get("caller", ""),
             photo=given.get("photo", ""),
-            limit=_limit(given.get("limit", str(wire.AUDIT_ENTRIES))),
+            limit=limit_in(request, usual=wire.AUDIT_ENTRIES, most=wire.AUDIT_ENTRIES_MAX),
             is_verifying=verify == "1",
         )
 
@@ -58,13 +59,3 @@ def _day(given: Mapping[str, str], name: str, default: str) -> str:
     if not _DAY.fullmatch(text):
         raise BadArgument(f"invalid {name} {text!r}: must be a day, YYYY-MM-DD")
     return text
-
-
-def _limit(text: str) -> int:
-    try:
-        limit = parse_whole_number(text)
-    except ValueError as error:
-        raise BadArgument(f"invalid limit: {error}") from error
-    if not 1 <= limit <= wire.AUDIT_ENTRIES_MAX:
-        raise BadArgument(f"invalid limit {limit}: must be 1 to {wire.AUDIT_ENTRIES_MAX}")
-    return limit

@@ -7,9 +7,11 @@ from aiohttp import web
 
 from storagemaster import wire
 from storagemaster.admission.authorization import BODY, CALLER, Handler
+from storagemaster.admission.path_fields import limit_in
 from storagemaster.errors import BadArgument, NotAllowed
 from storagemaster.maps.documents import MapRequest, MapState, NextMap
 from storagemaster.maps.following import MapFollowing
+from storagemaster.maps.history import MapHistory
 from storagemaster.maps.proposing import MapProposing
 from volumes.json_text import parse_json
 from volumes.map.votes import lagging
@@ -20,11 +22,15 @@ _FIELDS: Mapping[str, type] = {"tables": str, "after_version": int, "why": str, 
 class MapApi:
     """Handlers for operators."""
 
-    def __init__(self, following: MapFollowing, proposing: MapProposing) -> None:
+    def __init__(
+        self, following: MapFollowing, proposing: MapProposing, history: MapHistory
+    ) -> None:
         self._following = following
         self._proposing = proposing
+        self._history = history
         self.handlers: Mapping[wire.Route, Handler] = {
             wire.MAP: self.map,
+            wire.MAP_LOG: self.map_log,
             wire.NEXT_MAP: self.next_map,
         }
 
@@ -49,12 +55,21 @@ class MapApi:
         }
         return web.json_response(document)
 
+    async def map_log(self, request: web.Request) -> web.Response:
+        """Return the last versions of the map, and what each changed."""
+        _check_all_volumes(request)
+        limit = limit_in(request, usual=wire.MAP_VERSIONS, most=wire.MAP_VERSIONS_MAX)
+        return web.json_response(await self._history.page(limit))
+
     async def next_map(self, request: web.Request) -> web.Response:
         """Return the changes of an edited map, or put it in force."""
         _check_all_volumes(request)
         wanted = _parse_request(request[BODY])
         proposal = await self._proposing.plan(
-            wanted["tables"], after_version=wanted["after_version"], why=wanted["why"]
+            wanted["tables"],
+            after_version=wanted["after_version"],
+            why=wanted["why"],
+            by=wanted.get("by") or request[CALLER].name,
         )
         applied = wanted["apply"] and bool(proposal.changes)
         if applied:
@@ -81,12 +96,18 @@ def _parse_request(body: bytes) -> MapRequest:
         fields: dict[str, Any] = parse_json(body)
     except ValueError as error:
         raise BadArgument(f"invalid body: {error}") from error
-    if not isinstance(fields, dict) or {n: type(v) for n, v in fields.items()} != dict(_FIELDS):
+    by = fields.pop("by", "") if isinstance(fields, dict) else None
+    if (
+        not isinstance(fields, dict)
+        or not isinstance(by, str)
+        or {n: type(v) for n, v in fields.items()} != dict(_FIELDS)
+    ):
         known = ", ".join(f"{name} ({kind.__name__})" for name, kind in _FIELDS.items())
         raise BadArgument(f"invalid body: must be a JSON object with {known}")
     return {
         "tables": fields["tables"],
         "after_version": fields["after_version"],
         "why": fields["why"],
+        "by": by,
         "apply": fields["apply"],
     }

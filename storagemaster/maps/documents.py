@@ -1,6 +1,6 @@
 """Documents of the volume map, as the routes of the map return and take them."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class MapVotes(TypedDict):
@@ -53,5 +53,29 @@ class MapRequest(TypedDict):
     after_version: int
     """The version that was edited."""
     why: str
+    by: NotRequired[str]
+    """The person who changes it, for the log of the map; the token's name by default."""
     apply: bool
     """False to return the changes only."""
+
+
+class MapVersion(TypedDict):
+    """One version of the volume map, and how it differs from the version before it."""
+
+    version: int
+    digest: str
+    at: str
+    """The time at which it was made, in UTC; empty for version 1."""
+    by: str
+    """The person who made it, as they stated, or `storagemaster`; empty for version 1."""
+    why: str
+    changes: list[MapChange] | None
+    """Null if no node has the version before it; version 1 has none."""
+
+
+class MapLog(TypedDict):
+    """The last versions of the volume map, the newest first."""
+
+    versions: list[MapVersion]
+    is_complete: bool
+    """False if no node that responds has the next one."""

@@ -9,6 +9,7 @@ import dataclasses
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from permission_urls import InvalidKeys, KeySource, sign_map
 from storagemaster.errors import BadArgument, MapConflict, MasterError, Unavailable
@@ -29,6 +30,9 @@ from volumes.volume_ranges import ranges_of, render_volume_ranges
 
 log = logging.getLogger(__name__)
 
+STORAGEMASTER = "storagemaster"
+"""The author of a map that no person has proposed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
@@ -46,7 +50,9 @@ class MapProposing:
         self._following = following
         self._keys = keys
 
-    async def plan(self, text: str, *, after_version: int, why: str) -> Proposal:
+    async def plan(
+        self, text: str, *, after_version: int, why: str, by: str = STORAGEMASTER
+    ) -> Proposal:
         """Return the next map with the tables of an edited one; change nothing.
 
         Raises:
@@ -75,12 +81,13 @@ class MapProposing:
             raise BadArgument(
                 f"volumes {numbers} are offloaded, and cannot move; recall them first"
             )
-        return self.propose(wanted, why=why)
+        return self.propose(wanted, why=why, by=by)
 
-    def propose(self, wanted: MapTables, *, why: str) -> Proposal:
+    def propose(self, wanted: MapTables, *, why: str, by: str = STORAGEMASTER) -> Proposal:
         """Return the next map with these tables."""
         in_force = self._following.in_force
-        proposed = next_map(in_force, wanted, why=why)
+        at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        proposed = dataclasses.replace(next_map(in_force, wanted, why=why), at=at, by=by)
         return Proposal(
             volume_map=proposed, changes=changes_between(in_force.tables, proposed.tables)
         )

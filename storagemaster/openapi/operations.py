@@ -7,7 +7,7 @@ from storagemaster import documents as doc
 from storagemaster import errors, known_wire, wire
 from storagemaster.audit.log_reader import AuditPage
 from storagemaster.erasure_proof import ErasureProof
-from storagemaster.maps.documents import MapRequest, MapState, NextMap
+from storagemaster.maps.documents import MapLog, MapRequest, MapState, NextMap
 from storagemaster.openapi import parameters as p
 from storagemaster.openapi.operation import Operation, Reply
 from storagemaster.operations.status_document import ClusterState
@@ -263,6 +263,12 @@ OPERATIONS: Mapping[wire.Route, Operation] = {
         "volumeMap",
         "Return the volume map in force, and the votes for the next one.",
         (Reply(200, "The map.", MapState),),
+    ),
+    wire.MAP_LOG: Operation(
+        "volumeMapLog",
+        "Return the last versions of the volume map, and what each changed.",
+        (Reply(200, "The versions.", MapLog),),
+        queries=(p.MAP_LIMIT,),
     ),
     wire.NEXT_MAP: Operation(
         "nextVolumeMap",

@@ -124,6 +124,11 @@ AUDIT_LIMIT = Parameter(
     Annotated[int, {"minimum": 1, "maximum": wire.AUDIT_ENTRIES_MAX}],
     f"Most entries; {wire.AUDIT_ENTRIES} by default.",
 )
+MAP_LIMIT = Parameter(
+    "limit",
+    Annotated[int, {"minimum": 1, "maximum": wire.MAP_VERSIONS_MAX}],
+    f"Most versions; {wire.MAP_VERSIONS} by default.",
+)
 LISTED_VOLUME = Parameter("volume", Volume, "Number of the volume.", is_required=True)
 TICKET_INDEX = Parameter(
     wire.TICKET_INDEX_HEADER,

@@ -1,6 +1,7 @@
 """docs/operations.md: its commands grow and shrink a running cluster, and no request is lost."""
 
 import contextlib
+import json
 import shlex
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def run(cluster, heading, replaced=None, *, statuses=(0,)):
 
 
 @contextlib.contextmanager
-def added_node(cluster, id_):
+def added_node(cluster, id_, heading="## Add a node"):
     """Add a node as the page says, and run its process until the block exits."""
     read, write = (f"127.0.0.1:{free_port_block(1)}" for _ in range(2))
     words = {
@@ -47,9 +48,11 @@ def added_node(cluster, id_):
         "east": id_.split("-")[0],
         "10.1.0.3:7101": read,
         "10.1.0.3:7201": write,
+        "10.3.0.1:7101": read,
+        "10.3.0.1:7201": write,
         "/srv/disk1": str(cluster.data / id_),
     }
-    run(cluster, "## Add a node", words)
+    run(cluster, heading, words)
     command = [sys.executable, "-m", "storagenode", "--node", id_]
     command += ["--config", str(cluster.data / "cluster.toml")]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
@@ -98,4 +101,23 @@ def test_the_commands_of_the_page_change_a_cluster_under_load(own_cluster, jpeg)
         run(cluster, "## Take a node out", {"east-1": "east-3"})
         assert not any("east-3" in mirrors for mirrors in mirrors_by_volume(cluster).values())
         check_served(cluster, receipt, later)
+        check_drained_colo(cluster)
     assert load.refused == []
+
+
+def check_drained_colo(cluster):
+    """Check that a colo is drained to a third one only, and that the log has all of it."""
+    refused = cluster.cli("colo", "drain", "west", "--apply")
+    assert refused.returncode == 1
+    assert "no node is left in a colo without them; add a node there, or a colo" in refused.stderr
+    with added_node(cluster, "north-1", "## Add a colo"):
+        plan, _ = commands_of("## Take a colo out")
+        wait_until("a plan", lambda: cluster.cli(*plan).returncode == 0)
+        assert (
+            cluster.cli("colo", "add", "north", "--node", "n-2", "h:1", "h:2", "/x").returncode == 1
+        )
+        found = cluster.cli(*commands_of("## See what changed")[0], "--json")
+        versions = json.loads(found.stdout)["versions"]
+        assert versions[0]["why"] == "add colo north"
+        assert "storagemaster" in {each["by"] for each in versions}
+        assert {each["what"] for each in versions[0]["changes"]} == {"node north-1"}

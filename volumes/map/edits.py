@@ -3,13 +3,16 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
 
-from volumes.cluster import Node, NodeId, NodeState, Volume
+from volumes.cluster import Colo, Edge, Master, Node, NodeId, NodeState, Volume
 from volumes.config.map_tables import COLOS_PER_VOLUME_MIN, MapTables
 from volumes.map.measurements import Measurements
 from volumes.photo_path import VolumeId
 from volumes.volume_ranges import ranges_of, render_volume_ranges
 from volumes.volume_state import VolumeState
+
+_Machine = TypeVar("_Machine", Master, Edge)
 
 
 class RefusedEdit(ValueError):
@@ -27,6 +30,45 @@ def with_node(tables: MapTables, node: Node) -> MapTables:
     if node.id in tables.gone_nodes:
         raise RefusedEdit(f"node {node.id} was removed, and ids are never used again; choose a new")
     return dataclasses.replace(tables, nodes={**tables.nodes, node.id: node})
+
+
+def with_colo(
+    tables: MapTables,
+    colo: Colo,
+    *,
+    nodes: Iterable[Node],
+    masters: Iterable[Master],
+    edges: Iterable[Edge],
+) -> MapTables:
+    """Return the tables with the machines of a new colo.
+
+    Raises:
+        RefusedEdit: The colo has nodes already, or an id is used.
+    """
+    known = [node.id for node in tables.nodes.values() if node.colo == colo]
+    if known:
+        raise RefusedEdit(
+            f"colo {colo} exists already, with {', '.join(known)}; add other nodes of it with "
+            "`glassplate node add`"
+        )
+    for node in nodes:
+        tables = with_node(tables, node)
+    return dataclasses.replace(
+        tables,
+        masters=_with_new("storagemaster", tables.masters, masters),
+        edges=_with_new("edge", tables.edges, edges),
+    )
+
+
+def _with_new(
+    kind: str, known: Mapping[str, _Machine], new: Iterable[_Machine]
+) -> dict[str, _Machine]:
+    found = dict(known)
+    for machine in new:
+        if machine.id in found:
+            raise RefusedEdit(f"{kind} {machine.id} exists already; choose another id")
+        found[machine.id] = machine
+    return found
 
 
 def with_changed_nodes(

@@ -25,6 +25,8 @@ def render_map(volume_map: VolumeMap) -> str:
         "version": volume_map.version,
         "after": volume_map.after,
         "why": volume_map.why,
+        **({"at": volume_map.at} if volume_map.at else {}),
+        **({"by": volume_map.by} if volume_map.by else {}),
     }
     if volume_map.tables.gone_nodes:
         head["gone_nodes"] = list(volume_map.tables.gone_nodes)
@@ -42,6 +44,8 @@ def parse_map(text: str) -> VolumeMap:
         version=top.integer("version", least=2),
         after=top.text("after"),
         why=top.text("why", ""),
+        at=top.text("at", ""),
+        by=top.text("by", ""),
         tables=read_map_tables(top),
     )
     return _checked(top, volume_map)
@@ -56,7 +60,8 @@ def parse_tables(text: str) -> MapTables:
     top = _top(text)
     top.integer("version", 1)
     top.text("after", "")
-    top.text("why", "")
+    for name in ("why", "at", "by"):
+        top.text(name, "")
     return _checked(top, read_map_tables(top))
 
 

@@ -36,6 +36,10 @@ class VolumeMap:
     why: str
     """The operator's reason."""
     tables: MapTables
+    at: str = ""
+    """The time at which it was made, for people; empty for `cluster.toml`."""
+    by: str = ""
+    """The person or the process that made it, as it states."""
 
     @cached_property
     def id(self) -> MapId:
@@ -68,6 +72,7 @@ def with_map(cluster: Cluster, volume_map: VolumeMap) -> Cluster:
         map_version=volume_map.version,
         map_after=volume_map.after,
         earlier_nodes={**cluster.earlier_nodes, **cluster.nodes},
+        first=cluster.first or cluster,
         **tables,
     )
 

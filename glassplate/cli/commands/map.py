@@ -11,11 +11,12 @@ from glassplate.cli.failures import EXIT_FAILED, WrongUsage
 from glassplate.cli.map_changes import (
     MOVES_MAX,
     measurements,
+    operator_name,
     plan_document,
     read_map,
     read_tables,
 )
-from glassplate.cli.views.map_tables import change_lines, map_lines
+from glassplate.cli.views.map_tables import change_lines, log_lines, map_lines
 from glassplate.cli.views.output import json_option, print_json, print_parts
 from glassplate.client import Client
 from volumes.config.cluster_config import parse_cluster
@@ -37,6 +38,7 @@ def map_() -> None:
       glassplate map show > map.toml
       glassplate map diff map.toml
       glassplate map apply map.toml --why "a third mirror for volumes 1-8"
+      glassplate map log
     """
 
 
@@ -60,6 +62,33 @@ def show(connection: Connection, *, as_json: bool) -> None:
     click.echo(state["text"] or _first_text(connection), nl=False)
     for line in map_lines(state):
         click.echo(line, err=True)
+
+
+@map_.command("log")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Most versions."
+)
+@json_option
+@click.pass_obj
+def log_(connection: Connection, *, limit: int, as_json: bool) -> None:
+    r"""Show the versions of the volume map, the newest first.
+
+    Each has its time, who made it, why, and what it changed. Nodes keep all versions. The exit
+    status is 1 if no node that responds has a version.
+
+    \b
+    Examples:
+      glassplate map log
+      glassplate map log --json | jq '.versions[] | {version, by, why}'
+    """
+    document = connection.run(lambda client: client.map_log(limit))
+    if as_json:
+        print_json(document)
+    else:
+        for line in log_lines(document):
+            click.echo(line)
+    if not document["is_complete"]:
+        sys.exit(EXIT_FAILED)
 
 
 @map_.command()
@@ -154,6 +183,7 @@ def _change(connection: Connection, file: Path, *, why: str, apply: bool) -> dic
         # A file without a version is a part of cluster.toml.
         "after_version": version_of(tables) or state["version"],
         "why": why,
+        "by": operator_name(),
         "apply": apply,
     }
     return connection.run(lambda client: client.volume_map(change))

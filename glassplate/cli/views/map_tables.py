@@ -27,6 +27,21 @@ def change_lines(change: Document) -> Iterator[str]:
         yield "Nothing was changed. To put it in force, run `glassplate map apply`."
 
 
+def log_lines(log: Document) -> Iterator[str]:
+    """Yield each version of the map in a line, and each of its changes in another one."""
+    for each in log["versions"]:
+        if each["version"] == 1:
+            yield f"1 ({each['digest']})  cluster.toml"
+            continue
+        yield f"{each['version']} ({each['digest']})  {each['at']}  {each['by']}: {each['why']}"
+        if each["changes"] is None:
+            yield "    unknown changes: no node that responds has the version before"
+        else:
+            yield from (f"    {line}" for line in changed_lines(each))
+    if not log["is_complete"]:
+        yield "No node that responds has the versions before. Start all nodes, and try again."
+
+
 def changed_lines(change: Document) -> Iterator[str]:
     """Yield each change of a map in one line."""
     for each in change["changes"]:

@@ -13,6 +13,7 @@ from volumes.address import Address
 from volumes.cluster import Colo, Master
 from volumes.map.map_text import render_map
 from volumes.map.volume_map import map_of
+from volumes.volume_state import VolumeState
 
 NEW_MIRROR = "west-2"
 ALL = (*MIRRORS[1], NEW_MIRROR)
@@ -104,6 +105,45 @@ async def test_a_new_mirror_is_fenced_then_filled_and_gets_uploads(cluster):
     assert volume not in cluster.master.fleet.view()[mirrors[-1]].status.fenced
     later = await cluster.master.request("POST", f"/photos?volume={volume}", data=picture(number=7))
     assert (later.status, later.nodes) == (201, sorted(mirrors))
+
+
+async def test_the_log_has_every_version_and_what_it_changed(cluster):
+    """Nodes keep them: also a storagemaster that began with the last one has all."""
+    for version, state in ((1, "closed"), (2, "open")):
+        text = edited(cluster.master, number=2, state=VolumeState(state))
+        body = {"tables": text, "after_version": version, "why": state, "by": "ann", "apply": True}
+        answer = await cluster.master.request("POST", "/map", data=json.dumps(body).encode())
+        assert answer.status == 200
+    late = await cluster.another_master()
+    for master in (cluster.master, cluster.master, late):
+        log = (await master.request("GET", "/map/log")).document
+        assert log["is_complete"] is True
+        found = [(each["version"], each["by"], each["why"]) for each in log["versions"]]
+        assert found == [(3, "ann", "open"), (2, "ann", "closed"), (1, "", "")]
+        assert [each["at"][-1:] for each in log["versions"]] == ["Z", "Z", ""]
+        opened, closed, first = (each["changes"] for each in log["versions"])
+        mirrors = ", ".join(MIRRORS[2])
+        assert closed == [
+            {"what": "volumes 2", "before": f"{mirrors}; open", "after": f"{mirrors}; closed"}
+        ]
+        assert (opened[0]["after"], first) == (f"{mirrors}; open", [])
+    last = (await late.request("GET", "/map/log?limit=1")).document
+    assert [each["version"] for each in last["versions"]] == [3]
+    assert (await late.request("GET", "/map/log?limit=0")).status == 400
+
+
+async def test_the_log_says_where_it_ends(cluster):
+    """No node that responds has an older version."""
+    for version in (1, 2):
+        text = edited(cluster.master, mirrors=ALL if version == 1 else MIRRORS[1])
+        assert (await change(cluster.master, text, after_version=version)).status == 200
+    for node in NODES:
+        for path in cluster.root(node).glob(".maps/00000002.*"):
+            path.unlink()
+    log = (await cluster.master.request("GET", "/map/log")).document
+    assert ([each["version"] for each in log["versions"]], log["is_complete"]) == ([3], False)
+    assert log["versions"][0]["changes"] is None
+    assert log["versions"][0]["by"].startswith("default/")
 
 
 async def test_a_plan_changes_nothing(cluster):

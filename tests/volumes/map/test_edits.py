@@ -5,12 +5,14 @@ import dataclasses
 import pytest
 
 from tests.volumes.map.random_clusters import DISK, measured_by, node, space, tables_with
-from volumes.cluster import NodeState, Volume
+from volumes.address import Address
+from volumes.cluster import Edge, Master, NodeState, Volume
 from volumes.map.edits import (
     RefusedEdit,
     require_target,
     with_changed_nodes,
     with_closed_volumes,
+    with_colo,
     with_node,
     with_open_volumes,
     without_moves,
@@ -29,6 +31,24 @@ def test_a_node_is_added_and_an_empty_one_removed():
     added = with_node(TABLES, node("east-3"))
     assert list(added.nodes) == [*TABLES.nodes, "east-3"]
     assert without_node(added, "east-3") == TABLES
+
+
+def test_a_new_colo_has_its_machines_and_a_known_one_is_refused():
+    """No volume moves, and no id is used twice."""
+    at = Address("h", 1)
+    master = Master(id="north-m", colo="north", address=at)
+    edge = Edge(id="north-e", colo="north", kind="nginx", listen=at, purge=at)
+    new = [node("north-1"), node("north-2")]
+    added = with_colo(TABLES, "north", nodes=new, masters=[master], edges=[edge])
+    assert list(added.nodes) == [*TABLES.nodes, "north-1", "north-2"]
+    assert (added.masters, added.edges) == ({"north-m": master}, {"north-e": edge})
+    assert added.volumes == TABLES.volumes
+    for tables, colo, words in (
+        (added, "north", "colo north exists already, with north-1, north-2; add other nodes"),
+        (without_node(without_node(added, "north-1"), "north-2"), "north", "storagemaster north-m"),
+    ):
+        with pytest.raises(RefusedEdit, match=words):
+            with_colo(tables, colo, nodes=new, masters=[master], edges=[edge])
 
 
 def test_weight_and_state_change_alone():
