@@ -109,9 +109,12 @@ class LogWriter:
             durability = await self._store(batch)
             self._last = durability
             if not durability.is_kept:
-                # The others wait behind it in the chain, so that no file has them out of order.
-                self._answer_degraded([*self._waiting], durability)
-                return
+                self._answer_degraded(batch, durability)
+                if not any(each.answered is not None for each in self._next_batch()):
+                    # The others wait behind it in the chain, so that no file has them out of order.
+                    self._answer_degraded([*self._waiting], Durability.NOWHERE)
+                    return
+                continue
             for _ in batch:
                 self._waiting.popleft()
             if durability is self._best():
