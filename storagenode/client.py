@@ -215,9 +215,9 @@ class NodeClient(PartialRequests, AuditRequests, MapRequests, TrashRequests, Vol
         fields = await self._call(target, timeout_seconds=RELINK_SECONDS_MAX)
         return tuple(fields["paths"])
 
-    async def list_hints(self, mirror: NodeId) -> list[HintFile]:
-        """Return up to `wire.HINTS_PER_LIST_MAX` hints for a mirror."""
-        target = routes.LIST_HINTS.target({"hint_for": mirror})
+    async def list_hints(self, mirror: NodeId | None) -> list[HintFile]:
+        """Return up to `wire.HINTS_PER_LIST_MAX` hints for a mirror, or for all."""
+        target = routes.LIST_HINTS.target({} if mirror is None else {"hint_for": mirror})
         return self.proven.hints(wire.parse_hints(await self._call(target)))
 
     async def remove_hint(self, place: Place) -> None:

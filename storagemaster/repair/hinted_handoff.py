@@ -159,21 +159,35 @@ class HintedHandoff:
             await self._purge_from(holder)
 
     async def _hints_on(self, holder: NodeId) -> list[_PendingHint]:
-        up = filter(self._fleet.is_up, self._nodes)
-        owed = dict.fromkeys((*up, *self._mirrors.cluster.gone_nodes))
         try:
             return [
                 _PendingHint(holder, self._receiver(files, node, holder), files)
-                for node in owed
-                if node != holder
+                for node in await self._receivers(holder)
                 for files in _bundle_sizes(await self._nodes[holder].list_hints(node))
             ]
         except NodeError as error:
             log.warning("hints on %s were not listed: %s", holder, error)
             return []
 
+    async def _receivers(self, holder: NodeId) -> list[NodeId]:
+        """Return the nodes that are up, and the nodes and edges of hints that have left the map."""
+        cluster, status = self._mirrors.cluster, self._fleet.view()[holder].status
+        found = dict.fromkeys(filter(self._fleet.is_up, cluster.nodes))
+        if status is not None and status.map_version <= cluster.map_version:
+            hints = await self._nodes[holder].list_hints(None)
+            receivers = (hint.place.hint_for for hint in hints)
+            found |= dict.fromkeys(
+                each
+                for each in receivers
+                if each and each not in cluster.nodes and each not in cluster.edges
+            )
+        return [each for each in found if each != holder]
+
     def _receiver(self, files: Sequence[HintFile], owed: NodeId, holder: NodeId) -> NodeId:
-        """Return the node that gets a hint: a mirror if the volume has left the node it is for."""
+        """Return the node that gets a hint: a mirror if the volume has left the node it is for.
+
+        A purge for an edge that was removed is a tombstone, which a mirror can have again.
+        """
         volume = self._mirrors.cluster.volumes.get(volume_of(files[-1].place.file))
         if volume is None or owed in volume.homes:
             return owed

@@ -242,8 +242,8 @@ class NodeLink(VolumeLink):
         """Restore a digest."""
         return await self._request(lambda: self._node.store.restore_digest(place, digest), None)
 
-    async def list_hints(self, mirror: NodeId) -> list[HintFile]:
-        """Return the hints of the node for a mirror."""
+    async def list_hints(self, mirror: NodeId | None) -> list[HintFile]:
+        """Return the hints of the node for a mirror, or for all."""
         return self._proven.hints(
             await self._request(
                 lambda: self._node.store.list_hints(HINTS_PER_LIST_MAX, mirror=mirror)

@@ -322,6 +322,26 @@ async def test_a_removed_node_that_is_switched_off_is_not_missed(cluster):
     assert cluster.master.moves._comparison.strays.now()[2] == ["west-2"]
 
 
+async def test_hints_for_a_removed_node_are_delivered_and_its_return_loses_nothing(cluster):
+    """It was down. Back with its disk, it is a stray: its photos go to the mirrors first."""
+    old = await cluster.master.upload(picture(), volume=2)
+    await cluster.stop_and_notice("west-2")
+    stored = await cluster.master.upload(picture(number=7), volume=2)
+    assert stored.document["pending_mirrors"] == ["west-2"]
+    await remove(cluster, "west-2")
+    await cluster.master.deliver_hints()
+    await cluster.poll()
+    status = (await cluster.master.request("GET", "/status")).document
+    assert status["pending_hints"] == 0
+    assert stored.original in cluster.visible("east-2")
+    await cluster.start_and_notice("west-2")
+    await cluster.master.reconcile.reconcile(2)
+    assert {old.original, stored.original} <= cluster.visible("west-1")
+    await cluster.master.moves.advance_all()
+    await cluster.master.moves.advance_all()
+    assert old.original in cluster.visible("west-2")
+
+
 async def test_a_resumable_upload_outlives_its_nodes_while_they_respond(cluster):
     """After that, its client gets the reason, and the status with which it begins again."""
     data, tus = picture(), TusClient(cluster.master)

@@ -39,7 +39,7 @@ class Node:
 
     def __init__(self, name, cluster):
         self.url, self.name, self.cluster = f"http://{name}", name, cluster
-        self.status = SimpleNamespace(hints=0, boot="1", cold_tiers={})
+        self.status = SimpleNamespace(hints=0, boot="1", cold_tiers={}, map_version=1)
         self.hints, self.failing, self.listed, self.existed = {}, {}, (), False
 
     def _step(self, call, what):
@@ -49,9 +49,10 @@ class Node:
                 raise self.failing[key]
 
     async def list_hints(self, mirror):
-        """Return the hints for a mirror or an edge."""
+        """Return the hints for a mirror or an edge, or all."""
         self._step("list", mirror)
-        return [*self.hints.get(mirror, [])]
+        wanted = self.hints if mirror is None else [mirror]
+        return [hint for each in wanted for hint in self.hints.get(each, [])]
 
     async def remove_hint(self, place):
         """Record a removed hint."""
@@ -101,7 +102,7 @@ class Cluster:
         self.steps, self.pulls, self.bundles, self.down = [], [], [], set()
         self.nodes = {name: Node(name, self) for name in ("east", "west", "north", "south")}
         self.edges, self.sizes = {"e1": None, "e2": None}, DEFAULT_SIZES
-        self.gone_nodes = ()
+        self.map_version = 1
         self.volumes = {1: Volume(number=1, mirrors=("east", "west"))}
         self.unpurged, self.cold_tier, self.seconds = set(), None, 0.0
         mirrors = SimpleNamespace(cluster=self, nodes=self.nodes, fleet=self)
@@ -168,7 +169,7 @@ async def test_nodes_without_hints_are_not_asked(cluster):
     cluster.nodes["east"].status = None
     cluster.down = {"south", "west"}
     assert await cluster.deliver("list") == [
-        ("north", "list", name) for name in ("east", "e1", "e2")
+        ("north", "list", name) for name in (None, "east", "e1", "e2")
     ]
 
 
