@@ -9,7 +9,14 @@ BURST_SECONDS_MAX = 1.0
 class ByteBudget:
     """The budget of one kind of work."""
 
-    def __init__(self, bytes_per_second: int, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        bytes_per_second: int,
+        *,
+        clock: Callable[[], float],
+        burst_seconds_max: float = BURST_SECONDS_MAX,
+    ) -> None:
+        self._burst_seconds_max = burst_seconds_max
         self._bytes_per_second = bytes_per_second
         self._clock = clock
         self._free_at: float | None = None
@@ -25,5 +32,5 @@ class ByteBudget:
         return max(begins_at - self._clock(), 0.0)
 
     def _begins_at(self) -> float:
-        earliest = self._clock() - BURST_SECONDS_MAX
+        earliest = self._clock() - self._burst_seconds_max
         return earliest if self._free_at is None else max(self._free_at, earliest)

@@ -12,12 +12,17 @@ from runtime.byte_budget import ByteBudget
 from storagenode.protocol.errors import Throttled
 from storagenode.protocol.wire import MOVE_DELAY_SECONDS_MAX
 
+# The rate of a move of some seconds is near its limit too.
+BURST_SECONDS_MAX = 0.25
+
 
 class MoveThrottle:
     """The budget of one node for moves."""
 
     def __init__(self, bytes_per_second: int) -> None:
-        self._budget = ByteBudget(bytes_per_second, clock=_loop_seconds)
+        self._budget = ByteBudget(
+            bytes_per_second, clock=_loop_seconds, burst_seconds_max=BURST_SECONDS_MAX
+        )
         self._repairs = 0
 
     @contextlib.asynccontextmanager

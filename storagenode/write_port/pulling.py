@@ -1,11 +1,11 @@
 """Pulls: files fetched from another node, verified, and published as any other write."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 
 from storagenode.client import NodeClient
-from storagenode.protocol.batch_wire import ReadOutcome
+from storagenode.protocol.batch_wire import InMemoryFile, ReadFile, ReadOutcome
 from storagenode.protocol.errors import (
     DigestMismatch,
     Gone,
@@ -86,9 +86,34 @@ class Puller:
         source = self._client_of(wanted[0].source_node, wanted[0].source)
         with _translate_unreachable():
             found = await source.fetch_many([pull.source_place for pull in wanted])
-        published = await self._threads.map(self._publish, list(zip(wanted, found, strict=True)))
-        outcomes = dict(zip(wanted, published, strict=True))
+        outcomes = await self._publish_many(dict(zip(wanted, found, strict=True)))
         return [gone[pull] or outcomes.get(pull) for pull in pulls]
+
+    async def _publish_many(
+        self, found: Mapping[Pull, ReadOutcome]
+    ) -> Mapping[Pull, NodeError | None]:
+        """Publish what was fetched; return the error of each, or None.
+
+        New files share their waits for the disk. A file that replaces another one does not.
+        """
+        fetched = {pull: each for pull, each in found.items() if isinstance(each, ReadFile)}
+        new = {pull: each for pull, each in fetched.items() if not pull.replaces}
+        written = await self._receiver.receive_many(
+            [
+                InMemoryFile(pull.place, each.data, pull.digest, each.mtime_seconds)
+                for pull, each in new.items()
+            ]
+        )
+        others = [(pull, each) for pull, each in fetched.items() if pull.replaces]
+        replaced = await self._threads.map(self._replace, others)
+        outcomes = {
+            **found,
+            **dict(zip(new, written, strict=True)),
+            **dict(zip((pull for pull, _ in others), replaced, strict=True)),
+        }
+        return {
+            pull: each if isinstance(each, NodeError) else None for pull, each in outcomes.items()
+        }
 
     def _gone(self, pull: Pull) -> Gone | None:
         """Return `Gone` if the file is deleted, so that its bytes are not transferred."""
@@ -98,10 +123,8 @@ class Puller:
             return error
         return None
 
-    def _publish(self, fetched: tuple[Pull, ReadOutcome]) -> NodeError | None:
+    def _replace(self, fetched: tuple[Pull, ReadFile]) -> NodeError | None:
         pull, found = fetched
-        if isinstance(found, NodeError):
-            return found
         try:
             with self._store.staging(bytes_expected=len(found.data)) as file:
                 file.write(found.data)

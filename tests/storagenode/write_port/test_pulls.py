@@ -214,6 +214,24 @@ def test_of_many_pulls_only_undeleted_files_are_transferred(east, west, photo_ve
     assert not (west.root / place.path).exists()
 
 
+def test_of_many_pulls_each_file_is_compared_with_its_digest(east, west, photo_version):
+    """Wrong bytes are not published and affect no other file; a damaged copy is replaced."""
+    wrong, new, damaged = (
+        variant_of(dataclasses.replace(photo_version, version=version))
+        for version in ("wwwwww", "nnnnnn", "dddddd")
+    )
+    east.put(wrong, bytes_of("other"))
+    for each in (new, damaged):
+        east.put(each, DATA)
+    west.put(damaged, bytes_of("damaged"))
+    pulls = [pull_of(each, east) for each in (wrong, new, damaged)]
+    pulls[2] = dataclasses.replace(pulls[2], replaces=digest_of(bytes_of("damaged")))
+    outcomes = west.run(west.client.pull_many(pulls, timeout_seconds=5))
+    assert [type(outcome) for outcome in outcomes] == [DigestMismatch, type(None), type(None)]
+    assert not (west.root / wrong.path).exists()
+    assert {(west.root / each.path).read_bytes() for each in (new, damaged)} == {DATA}
+
+
 def test_an_unreachable_source_does_not_make_the_node_unreachable(west, place):
     """The error is `SourceUnreachable`."""
     with pytest.raises(SourceUnreachable) as caught:
