@@ -151,9 +151,10 @@ class DiskStore(VolumeContents):
                 return
             if (found := self.volume_summary(volume).digest) != digest:
                 raise Conflict(f"volume {volume} has the digest {found} by now; it stays")
+            # Only once all its files have moved: a volume that is not held gets no deletes.
+            self._deletes.drop_volume(volume)
             self._volumes.discard(volume)
             self._cold_tiers.pop(volume, None)
-            self._deletes.drop_volume(volume)
 
     @contextlib.contextmanager
     def staging(self, *, bytes_expected: int) -> Iterator[StagedFile]:

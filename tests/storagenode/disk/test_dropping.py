@@ -1,8 +1,10 @@
 """A volume that other nodes have moves to the trash, and nothing else of the disk does."""
 
+import errno
+
 import pytest
 
-from storagenode.protocol.errors import Conflict, NotAMirror
+from storagenode.protocol.errors import Conflict, NotAMirror, OutOfSpace
 from storagenode.protocol.layout import VOLUME_MARKER
 from tests.storagenode.photo_samples import OTHER_VOLUME, VOLUME, bytes_of, variant_of, version_of
 from tests.storagenode.store_under_test import put
@@ -79,3 +81,19 @@ def test_a_dropped_volume_can_come_back_and_be_dropped_again_on_one_day(held, ro
     held.take_only([OTHER_VOLUME])
     held.drop_volume(VOLUME, digest(held))
     assert trashed(root) == dict.fromkeys((variant_of(OF).path, variant_of(LATER).path), DATA)
+
+
+def test_a_volume_that_the_disk_cannot_move_stays_until_it_can(held, root, monkeypatch):
+    """A full disk has no room for the names. What is not held would miss deletes."""
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(held.file_system), "rename", fail)
+        with pytest.raises(OutOfSpace):
+            held.drop_volume(VOLUME, digest(held))
+    assert VOLUME in held.volumes
+    held.drop_volume(VOLUME, digest(held))
+    assert trashed(root) == {variant_of(OF).path: DATA}
+    assert held.volumes == (OTHER_VOLUME,)
