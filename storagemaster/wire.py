@@ -201,7 +201,7 @@ class Receipt:
     durability: str
     copies: tuple[Copy, ...]
     pending_mirrors: tuple[str, ...]
-    """Mirrors that do not have their copy yet: handoff nodes store it as a hint."""
+    """Mirrors without their copy yet. Handoff nodes store hints for them where they can."""
     urls: dict[str, str]
     """A permission URL for every size that the photo will have, and for `o`, the original."""
     status: str

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from runtime.crashpoint import crashpoint
 from runtime.lag_free_timeout import lag_free_timeout
 from storagemaster.errors import IdempotencyKeyReused, PhotoGone, Unavailable
-from storagemaster.mirrors.copies import Copies
+from storagemaster.mirrors.copies import Copies, pending_mirrors
 from storagemaster.mirrors.fan_out import StalledError, fan_out, run_all
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.newer_mirrors import NewerMirrors
@@ -88,6 +88,7 @@ class Mirroring:
             list(failed), list(done), write, instead=instead, patience_seconds=patience
         )
         return self._copies(
+            placed,
             targets,
             strict=strict,
             digest=published.digest,
@@ -194,7 +195,7 @@ class Mirroring:
         targets = await self._replace(
             list(failed), list(done), write, instead=instead, patience_seconds=patience
         )
-        return self._copies(targets, strict=strict)
+        return self._copies(placed, targets, strict=strict)
 
     def _split(
         self, placed: Placement, outcomes: Sequence[_Outcome | Exception]
@@ -324,6 +325,7 @@ class Mirroring:
 
     def _copies(
         self,
+        placed: Placement,
         targets: tuple[Target, ...],
         *,
         strict: bool,
@@ -342,6 +344,9 @@ class Mirroring:
             digest=digest,
             size_bytes=size_bytes,
             existed=existed,
+            pending_mirrors=pending_mirrors(
+                self._mirrors.cluster, self._mirrors.volume(placed.volume), targets
+            ),
         )
 
     def _record_failure(self, target: Target, error: Exception) -> None:

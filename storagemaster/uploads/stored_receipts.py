@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from storagemaster.errors import Unavailable
 from storagemaster.image_header.sniff import HeaderReader, Sniffed
-from storagemaster.mirrors.copies import Copies
+from storagemaster.mirrors.copies import Copies, pending_mirrors
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
 from storagemaster.mirrors.placement import Target, spans_colos
@@ -44,6 +44,9 @@ class StoredReceipts:
             digest=digests[0] if digests else "",
             size_bytes=files.lengths[original],
             existed=True,
+            pending_mirrors=pending_mirrors(
+                self._mirrors.cluster, self._mirrors.volume(photo_version.volume), targets
+            ),
         )
         receipt = self._uploads.receipt(photo_version, sniffed, copies, urls)
         strips = self._mirrors.cluster.variant_formats.strip_original

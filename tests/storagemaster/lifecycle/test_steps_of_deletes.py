@@ -32,7 +32,7 @@ class Recorder:
         )
         self.nodes = {node: self._node(node) for node in ("east", "west", "north")}
         self.cluster = SimpleNamespace(
-            nodes={node: SimpleNamespace(colo=node) for node in self.nodes},
+            node=lambda node: SimpleNamespace(colo=node),
             edges={"e1": None, "e2": None, "e3": None},
             sizes=DEFAULT_SIZES,
             map_version=MAP_VERSION,
@@ -60,7 +60,7 @@ class Recorder:
         """Write to all targets."""
         for target in TARGETS:
             await write(target)
-        return Copies(targets=TARGETS, spans_colos=True)
+        return Copies(targets=TARGETS, spans_colos=True, pending_mirrors=("south",))
 
     async def write_tombstone(self, node, tombstone, *, mtime_seconds, map_version):
         """Record a delivery to a mirror that was not listed."""

@@ -70,6 +70,10 @@ class Nodes:
         """Return a node."""
         return self.nodes[name]
 
+    def volume(self, number):
+        """Return a volume."""
+        return self.cluster.volumes[number]
+
     def view(self):
         """Return the views of all nodes."""
         others = dict.fromkeys(self.nodes.keys() - TWO_COLOS.keys(), UP)

@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from storagemaster.errors import IdempotencyKeyReused, PhotoGone, Unavailable
-from storagemaster.mirrors.copies import Copies, copies_of
+from storagemaster.mirrors.copies import Copies, copies_of, pending_mirrors
 from storagemaster.mirrors.mirroring import Mirroring, pull_seconds
 from storagemaster.mirrors.placement import Placement, Target
 from storagemaster.wire import Copy
@@ -351,6 +351,22 @@ def test_the_time_for_a_copy_grows_with_its_bytes():
     """A failing disk still gets it done."""
     assert pull_seconds(0) == 2.0
     assert pull_seconds(10_000_000) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("stored", "pending"),
+    [
+        ((EAST, WEST, Target("w2")), ()),
+        ((EAST, WEST), ("w2",)),
+        ((WEST, Target("w2")), ("e1",)),
+        ((EAST, Target("e2", hint_for="w2")), ("w2", "w1")),
+        ((EAST, WEST, Target("w2"), Target("e2", hint_for="s3")), ("s3",)),
+    ],
+)
+def test_each_mirror_without_a_copy_of_its_own_is_pending(stored, pending):
+    """With a hint on a handoff node or, where no node could store it, without one."""
+    volume = dataclasses.replace(cluster_of().volumes[1], mirrors=("e1", "w1", "w2"))
+    assert pending_mirrors(cluster_of(), volume, stored) == pending
 
 
 def test_a_receipt_names_node_colo_and_mirror_of_each_copy():
