@@ -12,16 +12,20 @@ from pathlib import Path
 from permission_urls import FollowedKeys, KeyRingError
 from runtime.extras import needs_packages
 from runtime.log_format import add_log_option, configure_logs
+from runtime.tls.certificate import CertificateRefused
+from runtime.tls.machine_name import Role
 from volumes.address import InvalidAddress, parse_address
 from volumes.cluster import Colo
 from volumes.config.config_reader import InvalidConfig
 from volumes.config.followed_cluster import FollowedCluster
+from volumes.machines import own_certificate
 
 with needs_packages("imageworker"):
     import redis
 
     from imageworker.app import SizesWorker, sizes_workers
     from imageworker.queue.metrics import JobMetrics
+    from storagemaster.map_client import MapFollower
 
 RECONNECT_SECONDS = 1.0
 METRICS_ADDRESS = "127.0.0.1:9170"
@@ -47,16 +51,19 @@ def main() -> int:
     try:
         followed = FollowedCluster(arguments.config)
         cluster = followed.now()
-        keys = FollowedKeys(Path(cluster.keys_file))
+        keys, colo = FollowedKeys(Path(cluster.keys_file)), Colo(arguments.colo)
+        certificate = own_certificate(cluster, Role.WORKER, colo)
         signal.signal(signal.SIGHUP, lambda *_: keys.check_now())
         metrics = JobMetrics()
         if arguments.metrics != "off":
             metrics.serve(parse_address(arguments.metrics))
-    except (InvalidConfig, InvalidAddress, KeyRingError, OSError) as error:
+    except (CertificateRefused, InvalidConfig, InvalidAddress, KeyRingError, OSError) as error:
         sys.stderr.write(f"imageworker: {error}\n")
         return 2
-    colo = Colo(arguments.colo)
-    with sizes_workers(followed.now, keys, colo=colo, metrics=metrics) as new_worker:
+    with (
+        MapFollower(arguments.config, keys, colo=colo, certificate=certificate),
+        sizes_workers(followed.now, keys, colo=colo, metrics=metrics) as new_worker,
+    ):
         work_until_stopped(new_worker)
     return 0
 

@@ -1,6 +1,7 @@
 r"""Signed requests between the processes of a cluster.
 
-    {key}.{expiry}.{mac}          the header; the MAC has the salt `internal` and covers
+    {key}.{expiry}.{mac}          the header; the MAC has the salt `internal`, or `map` for a
+                                  request for the volume map, and covers
     {expiry}\n{receiver}\n{method}\n{path}\n{digest}
 
 `receiver` is the id of the node or storagemaster that the request is for: no other process accepts
@@ -47,8 +48,9 @@ class InternalSigner:
 
     __slots__ = ("_signer",)
 
-    def __init__(self, keys: KeySource) -> None:
-        self._signer = PurposeSigner(keys, Purpose.INTERNAL)
+    def __init__(self, keys: KeySource, purpose: Purpose = Purpose.INTERNAL) -> None:
+        """Sign with the keys of a purpose: `MAP` for reads of the volume map."""
+        self._signer = PurposeSigner(keys, purpose)
 
     def sign_request(
         self, *, receiver: str, method: str, path: str, digest: str, expiry_seconds: int
@@ -77,9 +79,11 @@ class InternalVerifier:
 
     __slots__ = ("_keys", "receiver")
 
-    def __init__(self, keys: KeySource, *, receiver: str) -> None:
+    def __init__(
+        self, keys: KeySource, *, receiver: str, purpose: Purpose = Purpose.INTERNAL
+    ) -> None:
         self.receiver = receiver
-        self._keys = PurposeVerifier.of(keys, Purpose.INTERNAL)
+        self._keys = PurposeVerifier.of(keys, purpose)
 
     def verify_request(
         self, text: str, *, method: str, path: str, digest: str, now_seconds: float

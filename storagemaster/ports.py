@@ -9,7 +9,7 @@ from storagemaster.admission.problems import malformed_request_response
 from storagemaster.handlers.api import Api
 from storagemaster.handlers.plain_uploads import PLAIN_UPLOADS
 from storagemaster.operations.certificates import Certificates
-from storagemaster.wire import BUNDLE, HEALTH, ROUTES
+from storagemaster.wire import BUNDLE, HEALTH, INTERNAL_MAP, ROUTES
 from volumes.address import Address
 from volumes.cluster import Master
 
@@ -37,10 +37,10 @@ def client_port(api: Api, master: Master, clients: Clients) -> AbstractAsyncCont
 def worker_port(
     api: Api, address: Address, limits: ClientLimits, certificates: Certificates
 ) -> AbstractAsyncContextManager[None]:
-    """Serve the route of workers until the block exits. With TLS, no other machine can use it."""
+    """Serve the routes of workers until the block exits. With TLS, no other machine can use it."""
     clients = Clients(limits, permits=certificates.permits_worker)
     runner = PlainRunner(
-        api.application((BUNDLE, HEALTH)),
+        api.application((BUNDLE, INTERNAL_MAP, HEALTH)),
         PLAIN_UPLOADS,
         lambda *_: None,
         malformed_request_response,

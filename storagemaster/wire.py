@@ -21,6 +21,8 @@ class Access(Enum):
     """Any caller."""
     SIGNED = auto()
     """A machine of the cluster, which signs the request as a request to a node."""
+    MAP_KEY = auto()
+    """A machine with the keys of the volume map, which signs the request with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ BUNDLE = Route(
     BUNDLE_BYTES_MAX,
     query=("mtime",),
 )
+INTERNAL_MAP = Route("GET", "/internal/map", Access.MAP_KEY, query=("version",))
 MAP = Route("GET", "/map", Scope.ADMIN)
 MAP_LOG = Route("GET", "/map/log", Scope.ADMIN, query=("limit",))
 NEXT_MAP = Route("POST", "/map", Scope.ADMIN, MAP_REQUEST_BYTES_MAX, act="change-map")

@@ -1,6 +1,7 @@
 """Reloads of running edges, without a restart and without losing a request."""
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterable
@@ -9,6 +10,8 @@ RELOAD_SECONDS_MAX = 30
 VARNISHADM_PROGRAM = "/usr/bin/varnishadm"
 
 _NAME_PREFIX = "edge_"
+# nginx writes the time and its process id, which make the same reason a new one.
+_OF_ONE_MOMENT = re.compile(r"[0-9/]{10} [0-9:]{8} (?=\[)|[0-9]+#[0-9]+: ")
 
 
 class ReloadFailed(Exception):
@@ -67,5 +70,6 @@ def _run(command: list[str]) -> str:
         raise ReloadFailed(str(error)) from error
     if done.returncode:
         # varnishadm prints the reason to stdout, and that it failed to stderr.
-        raise ReloadFailed(" ".join(f"{done.stdout} {done.stderr}".split()))
+        reason = " ".join(f"{done.stdout} {done.stderr}".split())
+        raise ReloadFailed(_OF_ONE_MOMENT.sub("", reason))
     return done.stdout

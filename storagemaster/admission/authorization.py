@@ -15,6 +15,7 @@ from permission_urls import (
     InternalVerifier,
     InvalidToken,
     KeySource,
+    Purpose,
     Scope,
     Ticket,
     TicketVerifier,
@@ -83,7 +84,10 @@ class Authorization:
         self.sessions = Sessions(
             keys, master=master, revoked_tokens=revoked_tokens, now_seconds=now_seconds
         )
-        self._signatures = InternalVerifier(keys, receiver=master)
+        self._signatures = {
+            Access.SIGNED: InternalVerifier(keys, receiver=master),
+            Access.MAP_KEY: InternalVerifier(keys, receiver=master, purpose=Purpose.MAP),
+        }
         self._now_seconds = now_seconds
         self._quotas = UploadQuotas(now_seconds)
 
@@ -107,8 +111,8 @@ class Authorization:
                         self.admit(caller, request)
                     if route.has_urls:
                         request[URLS] = caller.url_grant(expiry_seconds=self._expiry_in(request))
-                case Access.SIGNED:
-                    self._verify_signature(request)
+                case Access.SIGNED | Access.MAP_KEY:
+                    self._verify_signature(request, self._signatures[route.access])
                 case Access.OPEN:
                     pass
             _refuse_unknown_query(request, route)
@@ -271,9 +275,9 @@ class Authorization:
             raise BadArgument(f"invalid {EXPIRES_QUERY}: {error}") from error
         return round_up_expiry(self._now_seconds(), lifetime_seconds=int(lifetime.total_seconds()))
 
-    def _verify_signature(self, request: web.Request) -> None:
+    def _verify_signature(self, request: web.Request, verifier: InternalVerifier) -> None:
         refuse_unless_signed(
-            self._signatures,
+            verifier,
             request.headers.get(SIGNATURE_HEADER),
             method=request.method,
             path=request.raw_path,

@@ -1,6 +1,7 @@
 """Routes of the volume map: the one in force, and the next one."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from storagemaster.maps.documents import MapRequest, MapState, NextMap
 from storagemaster.maps.following import MapFollowing
 from storagemaster.maps.history import MapHistory
 from storagemaster.maps.proposing import MapProposing
-from volumes.json_text import parse_json
+from volumes.json_text import parse_json, parse_whole_number
 from volumes.map.votes import lagging
 
 _FIELDS: Mapping[str, type] = {"tables": str, "after_version": int, "why": str, "apply": bool}
@@ -29,10 +30,22 @@ class MapApi:
         self._proposing = proposing
         self._history = history
         self.handlers: Mapping[wire.Route, Handler] = {
+            wire.INTERNAL_MAP: self.newer_map,
             wire.MAP: self.map,
             wire.MAP_LOG: self.map_log,
             wire.NEXT_MAP: self.next_map,
         }
+
+    async def newer_map(self, request: web.Request) -> web.Response:
+        """Return the signed map in force, if it is newer than the one of the machine."""
+        try:
+            version = parse_whole_number(request.query.get("version", ""))
+        except ValueError as error:
+            raise BadArgument(f"invalid version: {error}") from error
+        signed = self._following.signed
+        if signed is None or self._following.in_force.version <= version:
+            return web.Response(status=HTTPStatus.NO_CONTENT)
+        return web.Response(text=signed)
 
     async def map(self, request: web.Request) -> web.Response:
         """Return the map in force, and the votes for the next one."""

@@ -21,13 +21,15 @@ _FORM_FIELDS: dict[str, Schema] = {
     TICKET_FIELD: {"type": "string"},
     PHOTO_FIELD: {"type": "string", "format": "binary"},
 }
+INTERNAL = (wire.Access.SIGNED, wire.Access.MAP_KEY)
+"""The access of routes that only machines of the cluster use."""
 _FIELD = re.compile(r"{(\w+)}")
 
 
 def described_routes() -> Iterator[tuple[wire.Route, Operation]]:
     """Yield the routes for applications and operators, without internal ones."""
     for route in wire.ROUTES:
-        if route.access is not wire.Access.SIGNED:
+        if route.access not in INTERNAL:
             yield route, OPERATIONS[route]
 
 

@@ -20,7 +20,7 @@ from glassplate.edges.rendered_edge import (
     write_edge,
 )
 from glassplate.edges.watch import EdgeWatch
-from permission_urls import load_keys
+from permission_urls import FollowedKeys, load_keys
 from proxy_config.edge_settings import IngestSettings, NginxSettings, TlsFiles, VarnishSettings
 from proxy_config.errors import ProxyConfigError
 from volumes.cluster import Cluster, Edge
@@ -316,13 +316,17 @@ def _write(
         write_edge(edge, folder, check=check)
     click.echo(shlex.join(edge.command(str(folder))))
     if watch:
-        EdgeWatch(
-            cluster_path=connection.cluster_path,
-            render=render,
-            folder=folder,
-            check=check,
-            report=lambda message: click.echo(f"{folder}: {message}", err=True),
-        ).run()
+        from storagemaster.map_client import MapFollower
+
+        def report(message: str) -> None:
+            click.echo(f"{folder}: {message}", err=True)
+
+        path = connection.cluster_path
+        watched = EdgeWatch(
+            cluster_path=path, render=render, folder=folder, check=check, report=report
+        )
+        with MapFollower(path, FollowedKeys(Path(connection.cluster().keys_file)), report=report):
+            watched.run()
 
 
 def _print_main_file(edge: RenderedEdge) -> None:
