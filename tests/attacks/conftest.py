@@ -1,17 +1,17 @@
-"""A real node with real edges, and a whole cluster without edges, for all attacks."""
+"""Real nodes and edges, with and without TLS, and a whole cluster without edges, for attacks."""
 
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests.edges.read_targets import running_targets
+from tests.attacks.tls_targets import running_targets_with_tls
 from tests.glassplate.live_cluster import running_cluster
 
 
 @pytest.fixture(name="targets", scope="session")
 def _targets():
-    with tempfile.TemporaryDirectory() as folder, running_targets(Path(folder)) as targets:
+    with tempfile.TemporaryDirectory() as folder, running_targets_with_tls(Path(folder)) as targets:
         yield targets
 
 

@@ -8,8 +8,8 @@ from permission_urls import InternalSigner, Purpose, ReadSigner
 from storagenode.protocol.routes import EMPTY_DIGEST, ROUTES, Signed
 from storagenode.protocol.wire import SIGNATURE_HEADER
 from tests.attacks.test_signed_requests import FIELDS, _AnyField
-from tests.edges.read_targets import TARGETS
-from tests.proxy_config.edge_requests import in_seconds, send_request, sign
+from tests.attacks.tls_targets import ALL_TARGETS
+from tests.proxy_config.edge_requests import in_seconds, sign
 
 REFUSED = {400, 403, 404, 405, 501}
 OTHERS = [purpose for purpose in Purpose if purpose is not Purpose.READ]
@@ -90,31 +90,29 @@ METHODS = ("POST", "PUT", "DELETE", "PATCH", "PURGE", "BAN", "MOVE", "PROPFIND")
 INTERNAL = [each for each in ROUTES if each.signed is not Signed.TRAILER]
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ALL_TARGETS)
 @pytest.mark.parametrize("attack", URLS)
 def test_no_photo_is_sent_to_a_forged_url(targets, attack, target):
     """The response has no byte of the photo, also if its valid URL was requested before."""
     photo = targets.new_photo()
     forged = URLS[attack](targets, photo)
-    address = targets.address(target)
     for _ in ("cold", "cached"):
-        response = send_request(address, forged)
+        response = targets.send(target, forged)
         assert response.status in REFUSED
         assert photo.data[:40] not in response.body
-        assert send_request(address, photo.url()).body == photo.data
+        assert targets.send(target, photo.url()).body == photo.data
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ALL_TARGETS)
 @pytest.mark.parametrize("method", METHODS)
 def test_no_method_of_a_viewer_changes_a_photo(targets, method, target):
     """A valid URL permits GET, HEAD, and OPTIONS."""
     photo = targets.new_photo()
-    address = targets.address(target)
-    assert send_request(address, photo.url(), method=method).status in REFUSED
-    assert send_request(address, photo.url()).body == photo.data
+    assert targets.send(target, photo.url(), method=method).status in REFUSED
+    assert targets.send(target, photo.url()).body == photo.data
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ALL_TARGETS)
 @pytest.mark.parametrize("route", INTERNAL, ids=lambda r: f"{r.method} {r.template}")
 def test_the_routes_of_machines_are_at_no_port_for_viewers(targets, route, target):
     """A request that the write port would serve is refused."""
@@ -126,8 +124,8 @@ def test_the_routes_of_machines_are_at_no_port_for_viewers(targets, route, targe
         digest=EMPTY_DIGEST,
         expiry_seconds=int(time.time()) + 60,
     )
-    response = send_request(
-        targets.address(target),
+    response = targets.send(
+        target,
         path,
         method=route.method,
         headers={SIGNATURE_HEADER: signature, "Content-Length": "0"},
@@ -137,4 +135,4 @@ def test_the_routes_of_machines_are_at_no_port_for_viewers(targets, route, targe
 
 def test_enough_requests_are_tried():
     """At each kind of port."""
-    assert (len(URLS) + len(METHODS) + len(INTERNAL)) * len(TARGETS) >= 200
+    assert (len(URLS) + len(METHODS) + len(INTERNAL)) * len(ALL_TARGETS) >= 300

@@ -6,8 +6,8 @@ import pytest
 
 from permission_urls import DerivedKey, ReadSigner, restricted_key, restriction_of
 from permission_urls.restrictions import SLACK_SECONDS
-from tests.edges.read_targets import TARGETS
-from tests.proxy_config.edge_requests import READ_KEYS, in_seconds, send_request
+from tests.attacks.tls_targets import ALL_TARGETS
+from tests.proxy_config.edge_requests import READ_KEYS, in_seconds
 
 WEB_HOUR = restriction_of(["web"], 1)
 NEAR, FAR = 1800, 3600 + SLACK_SECONDS + 120
@@ -81,20 +81,20 @@ ATTACKS = {
 }
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ALL_TARGETS)
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_url_beyond_a_restriction_is_refused(targets, attack, target):
     """Also when the photo is cached, and its URL within the restriction opens it."""
-    photo, address = targets.new_photo(), targets.address(target)
+    photo = targets.new_photo()
     good = signed(photo, key_of(WEB_HOUR))
     for _ in ("cold", "cached"):
-        response = send_request(address, ATTACKS[attack](photo))
+        response = targets.send(target, ATTACKS[attack](photo))
         assert response.status == 403
         assert photo.data[:40] not in response.body
-        assert send_request(address, good).body == photo.data
+        assert targets.send(target, good).body == photo.data
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ALL_TARGETS)
 @pytest.mark.parametrize("key_id", ["a", "b2"])
 @pytest.mark.parametrize(
     ("classes", "hours", "seconds"),
@@ -107,17 +107,17 @@ def test_a_url_within_a_restriction_opens_the_photo(
     photo = targets.new_photo()
     url = signed(photo, key_of(restriction_of(classes, hours), key_id), seconds=seconds)
     for _ in ("cold", "cached"):
-        response = send_request(targets.address(target), url)
+        response = targets.send(target, url)
         assert response.body == photo.data
         age = response.headers["cache-control"].rpartition("max-age=")[2]
         assert int(age.partition(",")[0]) <= (seconds or 31_536_000)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ALL_TARGETS)
 def test_a_url_of_a_restricted_key_ends(targets, target):
     """From its second on, also for a cached photo."""
-    photo, address = targets.new_photo(), targets.address(target)
+    photo = targets.new_photo()
     url = signed(photo, key_of(WEB_HOUR), seconds=2)
-    assert send_request(address, url).status == 200
+    assert targets.send(target, url).status == 200
     time.sleep(2.1)
-    assert send_request(address, url).status == 403
+    assert targets.send(target, url).status == 403

@@ -1,10 +1,12 @@
 """Raw requests to an edge, and signed URLs, without project code."""
 
 import base64
+import contextlib
 import hmac
 import itertools
 import json
 import socket
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,16 +47,23 @@ def send_request(
     *,
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Response:
     """Send one request with its target unchanged, in Latin-1; return the response."""
     lines = [f"{method} {target} HTTP/1.1", "Host: photos.test", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-    return parse_response(exchange(address, ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")))
+    request = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    return parse_response(exchange(address, request, tls=tls))
 
 
-def exchange(address: Address, request: bytes) -> bytes:
+def exchange(address: Address, request: bytes, *, tls: ssl.SSLContext | None = None) -> bytes:
     """Send bytes; return all bytes until the other side closes."""
-    with socket.create_connection((address.host, address.port), ANSWER_SECONDS_MAX) as connection:
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(
+            socket.create_connection((address.host, address.port), ANSWER_SECONDS_MAX)
+        )
+        if tls is not None:
+            connection = stack.enter_context(tls.wrap_socket(connection))
         connection.sendall(request)
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
