@@ -29,6 +29,7 @@ export function photoUrl(application, reference, size, options = {}) {
   const key = application.read_key;
   if (!key) throw new Error("the application has no read_key");
   const end = expires === null ? 0 : Math.ceil((now + Math.trunc(expires)) / WINDOW_SECONDS) * WINDOW_SECONDS;
+  checkRestriction(key.id, sizeClass, end, now);
   const [, volume, photo, version] = match;
   const stem = `${volume}/${photo.slice(-2)}/${photo}_${version}`;
   const until = end.toString(16);
@@ -89,6 +90,15 @@ function classOf(application, size) {
   const found = application.sizes.find((each) => each.letter === size);
   if (!found) throw new Error(`unknown size '${size}'`);
   return found.class;
+}
+
+// A restricted key names its size classes by their first letters, then its longest lifetime in hours.
+function checkRestriction(keyId, sizeClass, end, now) {
+  const [, classes, hours] = /^[a-z0-9]+(?:-([wlo]*)([0-9]*))?$/.exec(keyId);
+  if (classes && !classes.includes(sizeClass[0])) throw new Error(`the read_key signs no size of class ${sizeClass}`);
+  if (hours && !(end && end < now + hours * 3600 + WINDOW_SECONDS)) {
+    throw new Error(`the read_key signs URLs that end within ${hours} hours`);
+  }
 }
 
 function macOf(secret, message) {

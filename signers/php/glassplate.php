@@ -33,6 +33,7 @@ function photo_url(array $application, string $reference, string $size, ?string 
     $key = $application['read_key'];
     $seconds = ($now ?? microtime(true)) + (int) $expires;
     $end = $expires === null ? 0 : (int) ceil($seconds / WINDOW_SECONDS) * WINDOW_SECONDS;
+    check_restriction($key['id'], $class, $end, $now ?? microtime(true));
     [, $volume, $photo, $version] = $match;
     $stem = "$volume/" . substr($photo, -2) . "/{$photo}_$version";
     $until = dechex($end);
@@ -92,6 +93,16 @@ function class_of(array $application, string $size): string
     $classes = array_column($application['sizes'], 'class', 'letter') + ['o' => 'original'];
     demand(isset($classes[$size]), "unknown size '$size'");
     return $classes[$size];
+}
+
+/** A restricted key names its size classes by their first letters, then its longest lifetime in hours. */
+function check_restriction(string $key_id, string $class, int $end, float $now): void
+{
+    preg_match('~-([wlo]*)([0-9]*)\z~', $key_id, $match);
+    [, $classes, $hours] = $match + ['', '', ''];
+    demand($classes === '' || str_contains($classes, $class[0]), "the read_key signs no size of class $class");
+    $is_within = $end !== 0 && $end < $now + (int) $hours * 3600 + WINDOW_SECONDS;
+    demand($hours === '' || $is_within, "the read_key signs URLs that end within $hours hours");
 }
 
 function demand(mixed $holds, string $problem): void

@@ -15,7 +15,9 @@ function attempt(work) {
 }
 
 const results = {
-  urls: urls.map(({ reference, size, ...options }) => attempt(() => photoUrl(application, reference, size, options))),
+  urls: urls.map(({ reference, size, read_key = application.read_key, ...options }) =>
+    attempt(() => photoUrl({ ...application, read_key }, reference, size, options)),
+  ),
   tickets: tickets.map(({ options, now }) => attempt(() => ticket(application, { ...options, now }))),
   webhooks: webhooks.map(({ signature, body, now }) =>
     attempt(() => verifyWebhook(application, signature, Buffer.from(body), { now })),

@@ -20,7 +20,8 @@ function attempt(callable $work): mixed
 
 $results = [
     'urls' => array_map(fn ($case) => attempt(fn () => Glassplate\photo_url(
-        $application, $case['reference'], $case['size'], $case['ext'] ?? null, $case['expires'] ?? null, $case['now']
+        array_replace($application, array_intersect_key($case, ['read_key' => 0])),
+        $case['reference'], $case['size'], $case['ext'] ?? null, $case['expires'] ?? null, $case['now']
     )), $vectors['urls']),
     'tickets' => array_map(fn ($case) => attempt(fn () => Glassplate\ticket(
         $application, $case['options'] + ['now' => $case['now']]

@@ -16,7 +16,7 @@ def named(options)
 end
 
 urls = vectors["urls"].select { |each| each["url"] }.map do |each|
-  photo_url(application, each["reference"], each["size"], **named(each.slice("ext", "expires", "now")))
+  photo_url(application.merge(each.slice("read_key")), each["reference"], each["size"], **named(each.slice("ext", "expires", "now")))
 end
 tickets = vectors["tickets"].select { |each| each["ticket"] }.map do |each|
   ticket(application, now: each["now"], **named(each["options"]))
