@@ -86,13 +86,15 @@ def permits_roles(
     """Return the check of a client's certificate: it must name a machine of one of these roles.
 
     TLS checks when a connection begins that neither certificate has ended. Connections last for
-    days, so this check covers their ends as well.
+    days, so this check covers their ends as well. `own.clients` records the end of each.
     """
     permitted = {each for each in machines_of(cluster) if each.role in roles}
 
     def permits(certificate: Mapping[str, Any] | None) -> bool:
-        if certificate is None or name_in_certificate(certificate) not in permitted:
+        name = name_in_certificate(certificate)
+        if certificate is None or name not in permitted:
             return False
-        return now_seconds() < min(own.expiry_seconds, expiry_in_certificate(certificate))
+        own.clients[name] = expiry_in_certificate(certificate)
+        return now_seconds() < min(own.expiry_seconds, own.clients[name])
 
     return permits

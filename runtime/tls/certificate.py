@@ -48,6 +48,8 @@ class Certificate:
 
     def __init__(self, files: CertificateFiles) -> None:
         self._files = files
+        self.clients: dict[MachineName, float] = {}
+        """The end of the last certificate of each client that was permitted, since the epoch."""
         self.server = self._serving = _context(ssl.PROTOCOL_TLS_SERVER)
         # A port keeps the context that it listens with, and each connection may get another.
         self.server.sni_callback = self._use_serving
@@ -60,6 +62,14 @@ class Certificate:
     def expiry_seconds(self) -> float:
         """The end of the certificate that is in use, since the epoch."""
         return self._expiry_seconds
+
+    def status_fields(self) -> dict[str, Any]:
+        """Return the ends of this certificate and of the clients', for the status of a node."""
+        clients = {str(name): int(end) for name, end in self.clients.copy().items()}
+        return {
+            "certificate_expiry_seconds": int(self.expiry_seconds),
+            "client_certificates": clients,
+        }
 
     def options_for(self, machine: MachineName) -> dict[str, Any]:
         """Return the options with which a client connects to one machine and to no other."""

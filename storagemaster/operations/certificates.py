@@ -7,18 +7,17 @@ from runtime.tls.certificate import Certificate
 from runtime.tls.machine_name import (
     MachineName,
     Role,
-    expiry_in_certificate,
-    name_in_certificate,
+    parse_machine_name,
 )
 from storagemaster.mirrors.fleet import NodeView
 from storagemaster.operations.status_document import CertificateState, TlsState
 from volumes.cluster import Cluster, NodeId
-from volumes.machines import permits_roles
+from volumes.machines import machines_of, permits_roles
 
 ALERT_DAYS = 30
 _SECONDS_PER_DAY = 86_400
-_LOADED_AT_START = {Role.QUEUE, Role.CACHE}
-"""Roles of servers that follow no file."""
+_LOADING: dict[str, str] = {Role.QUEUE: "restart", Role.CACHE: "restart", Role.EDGE: "reload"}
+"""The act that loads another certificate into a server that follows no file, by role."""
 
 
 class Certificates:
@@ -36,28 +35,26 @@ class Certificates:
     def follow(self, cluster: Cluster) -> None:
         """Permit the workers of this volume map from now on, also on connections that exist."""
         own = self.own
+        self._machines = {MachineName(Role.MASTER, self.master), *machines_of(cluster)}
         self._permits = None if own is None else permits_roles(cluster, own, Role.WORKER)
 
     def permits_worker(self, certificate: Mapping[str, Any] | None) -> bool:
-        """Return True for a worker of the cluster, and remember when its certificate ends."""
-        if self._permits is None:
-            return True
-        if not self._permits(certificate):
-            return False
-        name = name_in_certificate(certificate)
-        if name is not None and certificate is not None:
-            self._expiry_seconds[name] = expiry_in_certificate(certificate)
-        return True
+        """Return True for a worker of the cluster; `own.clients` records its certificate's end."""
+        return self._permits is None or self._permits(certificate)
 
     def remember(self, machine: MachineName, expiry_seconds: float) -> None:
         """Remember when the certificate of a machine ends."""
         self._expiry_seconds[machine] = expiry_seconds
 
     def document(self, views: Mapping[NodeId, NodeView], *, now_seconds: float) -> TlsState:
-        """Return the certificates that this storagemaster has seen, also of machines now down."""
+        """Return the certificates that this storagemaster and the nodes have seen.
+
+        Machines that are down are included, machines that left the map are not.
+        """
         if self.own is None:
             return TlsState(internal=False, certificates=[])
         found = self._expiry_seconds
+        found |= self.own.clients | _clients_of_nodes(views)
         found[MachineName(Role.MASTER, self.master)] = self.own.expiry_seconds
         for id_, view in views.items():
             if view.status is not None and view.status.certificate_expiry_seconds:
@@ -69,8 +66,23 @@ class Certificates:
                 days_left=int((expiry_seconds - now_seconds) // _SECONDS_PER_DAY),
             )
             for machine, expiry_seconds in found.items()
+            if machine in self._machines
         ]
         return TlsState(internal=True, certificates=states)
+
+
+def _clients_of_nodes(views: Mapping[NodeId, NodeView]) -> dict[MachineName, float]:
+    """Return the ends of the certificates of edges and monitors, which connect to nodes only.
+
+    The former end stays at a node until the machine connects to that node again.
+    """
+    latest: dict[MachineName, float] = {}
+    for view in views.values():
+        for text, end in (view.status.client_certificates if view.status else {}).items():
+            machine = parse_machine_name(text)
+            if machine is not None and machine.role in (Role.EDGE, Role.MONITOR):
+                latest[machine] = max(end, latest.get(machine, end))
+    return latest
 
 
 def certificate_alerts(states: Iterable[CertificateState]) -> list[str]:
@@ -85,7 +97,7 @@ def certificate_alerts(states: Iterable[CertificateState]) -> list[str]:
         f"the certificate of {each['role']} {each['id']} "
         + (f"ends in {each['days_left']} days" if each["days_left"] >= 0 else "has ended")
         + ": renew it with `glassplate certs renew`, and copy it to its machine"
-        + (f"; then restart {each['id']}" if each["role"] in _LOADED_AT_START else "")
+        + (f"; then {_LOADING[each['role']]} {each['id']}" if each["role"] in _LOADING else "")
         for each in states
         if each["days_left"] < ALERT_DAYS
     ]

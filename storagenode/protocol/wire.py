@@ -88,6 +88,8 @@ class NodeStatus:
     """Versions with an original in the node's quarantine that gave way to another."""
     certificate_expiry_seconds: int = 0
     """The end of the node's certificate, since the epoch; 0 without TLS."""
+    client_certificates: dict[str, int] = field(default_factory=dict)
+    """The end of the last certificate of each machine that has connected, by its name."""
     unverified_seconds: float = 0.0
     """An age that no file exceeds since the scrub read it; 0 if it has never started."""
     fsync_counts: tuple[int, ...] = ()

@@ -191,7 +191,6 @@ class WriteApi:
         store = self._store
         space, condition = store.space(), store.condition()
         hints = store.count_hints(wire.HINTS_PER_LIST_MAX)
-        expiry_seconds = self._certificate.expiry_seconds if self._certificate else 0
         return wire.NodeStatus(
             node=self._marker.id,
             uuid=self._marker.uuid,
@@ -212,7 +211,7 @@ class WriteApi:
             cold_tiers={str(v): render_cold_tier(tier) for v, tier in store.cold_tiers.items()},
             **self._maps.status_fields(),
             **fences,
-            certificate_expiry_seconds=int(expiry_seconds),
+            **(self._certificate.status_fields() if self._certificate else {}),
         )
 
     async def put_file(self, request: web.Request, _: bytes) -> web.Response:

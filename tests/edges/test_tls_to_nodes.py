@@ -20,6 +20,7 @@ from tests.storagenode.photo_samples import bytes_of, variant_of, version_of
 from tests.storagenode.served_site import serving
 from volumes.address import Address
 from volumes.cluster import Tls
+from volumes.machines import PROMETHEUS
 from volumes.photo_path import render_path
 
 EDGE = MachineName(Role.EDGE, "nginx")
@@ -80,6 +81,20 @@ def test_an_edge_reads_over_tls_from_both_nodes(edge, nodes):
     for number, ids in enumerate((["east-1", "west-1"], ["west-1"]), 1):
         photo = stored(nodes, number, *ids)
         assert read(edge.address, photo.url()) == (200, photo.data)
+
+
+def test_a_node_reports_the_ends_of_the_certificates_of_edges_and_monitors(edge, site, nodes):
+    """They report no status of their own, and the storagemasters alert weeks ahead."""
+    photo = stored(nodes, 5, "east-1")
+    read(edge.address, photo.url())
+    monitor = certificate(site.config.parent / "tls", PROMETHEUS, days=10)
+    monitor.client.check_hostname = False
+    write = site.cluster.nodes["east-1"].write
+    assert read(write, "/metrics", context=monitor.client)[0] == 200
+    seen = nodes["east-1"].run(nodes["east-1"].client.status()).client_certificates
+    days = {name: (end - time.time()) / 86_400 for name, end in seen.items()}
+    assert 364 < days["nginx.edge.glassplate"] < 366
+    assert 9 < days["prometheus.monitor.glassplate"] < 11
 
 
 def test_a_node_serves_its_tls_port_only_to_edges(site, nodes):
