@@ -6,6 +6,8 @@ SEARCH = "larger or smaller slots, in which the same point is found in more or f
 DERIVED_AGAIN = "unchanged keys are derived again, or the cache of valid URLs is emptied"
 SAME_SECOND = "a file with the same bytes and the same second replaces itself"
 
+LEFT_TO_HANDLER = "a request that the fast path fails is left to the handler"
+
 EQUIVALENTS: dict[str, dict[str, str]] = {
     "storagemaster/mirrors/fan_out.py": {": 8 -> 9": TUNING},
     "storagenode/upkeep/fence.py": {
@@ -55,6 +57,26 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
             "the loop ends with the same version"
         ),
         "HintedHandoff._deliver_some.one: 0 -> 1": "one attempt is not too many either",
+    },
+    "storagenode/read_port/read_api.py": {
+        ": 256 -> 257": TUNING,
+        ": 1024 -> 1025": TUNING,
+        ": 1024 -> 1025 #2": TUNING,
+        ": 1024 -> 1025 #3": TUNING,
+        "_load_cached: file.stat.bytes <= INLINE_BYTES_MAX"
+        " -> file.stat.bytes < INLINE_BYTES_MAX": TUNING,
+        "ReadApi._send_bytes: size <= WHOLE_BYTES_MAX -> size < WHOLE_BYTES_MAX": TUNING,
+        "ReadApi._send_bytes: 200 -> 201 #2": "a slice of all bytes is all bytes",
+        "ReadApi.try_fast_path: self._store.raise_if_deleted(variant) -> pass": (
+            "it is called again after the read"
+        ),
+        "ReadApi.try_fast_path: except (MalformedUrl, Forbidden, NodeError, OSError): ..."
+        " -> except (MalformedUrl, Forbidden, NodeError, OSError): raise": LEFT_TO_HANDLER,
+        "ReadApi.try_fast_path: return None -> pass #3": LEFT_TO_HANDLER,
+    },
+    "storagenode/read_port/fast_path.py": {
+        "FastPathServer.__init__: False -> True": "a GET has no body to admit",
+        "_FastPathHandler.reset: 1 -> 2": "the kernel takes any number for true",
     },
     "storagemaster/caches/purging.py": {
         ": 100 -> 101": TUNING,
