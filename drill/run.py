@@ -83,7 +83,7 @@ async def run_drill(
     watch("starting", drill.samples)
     try:
         async with running_drill_cluster(
-            seed=seed, has_bucket=scenario.has_bucket
+            seed=seed, has_bucket=scenario.has_bucket, changes_maps=scenario.changes_maps
         ) as drill_cluster:
             drill.operations = drill_cluster.history.operations
             try:

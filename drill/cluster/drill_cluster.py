@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import fnmatch
+import logging
 import os
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from drill.cluster.drill_bucket import COLD, DrillBucket, with_bucket
 from drill.cluster.links import CLIENTS, Links, running_links, write_views
@@ -18,8 +20,13 @@ from glassplate.local.cluster import LocalCluster, prepare_on_free_ports
 from glassplate.local.preparation import CONFIG_NAME
 from glassplate.local.processes import POLL_SECONDS, READY_SECONDS_MAX, SupervisedProcess
 from glassplate.session.retries import Retries, Timeouts
+from runtime.tasks_beside import run_beside
 from storagenode.disk.marker import mark_root
 from volumes.cluster import Cluster, NodeId
+from volumes.map.map_text import parse_tables
+from volumes.map.volume_map import VolumeMap, with_map
+
+log = logging.getLogger(__name__)
 
 SMALL_DISK = NodeId("east-2")
 """The node with its own mounted disk, which a fault can fill or remount read-only."""
@@ -39,6 +46,10 @@ class DrillCluster:
         bucket: DrillBucket | None = None,
     ) -> None:
         self.local = local
+        self.cluster: Cluster = local.cluster
+        """The config with the real addresses of all servers, not with the addresses of links."""
+        self.left_edges: set[str] = set()
+        """The edges that follow no map at present."""
         self.bucket = bucket
         """The third mirror, if the scenario has one."""
         self.stores: dict[str, RawStore] = {
@@ -57,10 +68,20 @@ class DrillCluster:
         self.urls: dict[str, str] = {}
         """The permission URL of each known photo path."""
 
-    @property
-    def cluster(self) -> Cluster:
-        """The config with the real addresses of all servers, not with the addresses of links."""
-        return self.local.cluster
+    def follow_map(self, document: Mapping[str, Any]) -> None:
+        """Use the map in force, as a storagemaster returned it, without the removed nodes."""
+        if document["text"] is None:
+            return
+        tables = parse_tables(document["text"])
+        followed = VolumeMap(version=document["version"], after="", why="", tables=tables)
+        self.cluster = with_map(self.cluster, followed)
+        for removed in tables.gone_nodes:
+            self.stores.pop(removed, None)
+            self.local.processes = [p for p in self.local.processes if p.plan.name != removed]
+
+    async def follow_edges(self) -> None:
+        """Make the edges follow the map until cancelled, as `proxy-config --watch` does."""
+        await self.local.follow_edges(log.info, follows=lambda edge: edge not in self.left_edges)
 
     def processes(self, *patterns: str) -> list[SupervisedProcess]:
         """Return the processes whose names match any pattern.
@@ -107,7 +128,7 @@ class DrillCluster:
 
 @contextlib.asynccontextmanager
 async def running_drill_cluster(
-    *, seed: int, has_bucket: bool = False
+    *, seed: int, has_bucket: bool = False, changes_maps: bool = False
 ) -> AsyncIterator[DrillCluster]:
     """Run a cluster until the block exits, and leave nothing behind."""
     async with contextlib.AsyncExitStack() as stack:
@@ -118,8 +139,10 @@ async def running_drill_cluster(
         if has_bucket:
             local, bucket = await asyncio.to_thread(stack.enter_context, with_bucket(local))
         links = await stack.enter_async_context(running_links(local.cluster, seed=seed))
-        sites = {p.plan.name: p.plan.colo or "east" for p in local.processes}
-        local = local.with_views(write_views(links, local.data / CONFIG_NAME, sites, local.data))
+        if not changes_maps:
+            sites = {p.plan.name: p.plan.colo or "east" for p in local.processes}
+            views = write_views(links, local.data / CONFIG_NAME, sites, local.data)
+            local = local.with_views(views)
         stack.push_async_callback(_stop, local)
         await _start(local)
         clients = {
@@ -134,7 +157,10 @@ async def running_drill_cluster(
             for master in local.cluster.masters
         }
         await asyncio.gather(*map(_wait_until_all_nodes_serve, clients.values()))
-        yield DrillCluster(local, links, clients, bucket)
+        drill_cluster = DrillCluster(local, links, clients, bucket)
+        if changes_maps:
+            await stack.enter_async_context(run_beside(drill_cluster.follow_edges()))
+        yield drill_cluster
 
 
 def can_mount() -> bool:

@@ -37,6 +37,8 @@ class Scenario:
     """Requirements on the machine: "root", or the name of a program."""
     has_bucket: bool = False
     """True if every volume has a third mirror, in S3."""
+    changes_maps: bool = False
+    """True if the volume map changes. All processes then use its addresses, past all links."""
     is_representative: bool = False
     """True if `make drill` runs it, as one of a few for its kind of fault."""
     converge_seconds_max: float = 60.0

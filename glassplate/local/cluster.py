@@ -159,14 +159,19 @@ class LocalCluster:
         """Return the process of this name, or none."""
         return [process for process in self.processes if process.plan.name == name]
 
-    async def follow_edges(self, report: Callable[[str], None]) -> None:
-        """Make all edges follow changes of the config and the keys, until cancelled."""
-        watches = [
-            edge.watch(self.config_path, partial(_report_edge, report, edge.id))
+    async def follow_edges(
+        self,
+        report: Callable[[str], None],
+        follows: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        """Make edges follow config and keys until cancelled, while `follows` is true of each."""
+        watches = {
+            edge.id: edge.watch(self.config_path, partial(_report_edge, report, edge.id))
             for edge in self._local_edges
-        ]
+        }
         while True:
-            await asyncio.gather(*(asyncio.to_thread(each.check_for_changes) for each in watches))
+            due = [watch for edge, watch in watches.items() if follows(edge)]
+            await asyncio.gather(*(asyncio.to_thread(each.check_for_changes) for each in due))
             await asyncio.sleep(EDGE_POLL_SECONDS)
 
     def _plans(self) -> list[ProcessPlan]:
