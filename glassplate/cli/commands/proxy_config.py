@@ -307,25 +307,30 @@ def _write(
 ) -> None:
     if out is None and (check or watch):
         raise click.UsageError(f"{'--check' if check else '--watch'} requires --out")
+    folder = out.resolve() if out is not None else Path()
+
+    def report(message: str) -> None:
+        click.echo(f"{folder}: {message}", err=True)
+
+    path, map_follower = connection.cluster_path, None
     with _click_exceptions():
         edge = render()
         if out is None:
             _print_main_file(edge)
             return
-        folder = out.resolve()
+        if watch:
+            from storagemaster.map_client import MapFollower
+
+            # Before the files are there: what changes the config later ends no watch.
+            keys = FollowedKeys(Path(connection.cluster().keys_file))
+            map_follower = MapFollower(path, keys, report=report)
         write_edge(edge, folder, check=check)
     click.echo(shlex.join(edge.command(str(folder))))
-    if watch:
-        from storagemaster.map_client import MapFollower
-
-        def report(message: str) -> None:
-            click.echo(f"{folder}: {message}", err=True)
-
-        path = connection.cluster_path
+    if map_follower is not None:
         watched = EdgeWatch(
             cluster_path=path, render=render, folder=folder, check=check, report=report
         )
-        with MapFollower(path, FollowedKeys(Path(connection.cluster().keys_file)), report=report):
+        with map_follower:
             watched.run()
 
 
