@@ -200,7 +200,9 @@ class Summaries:
                 file.seal(mtime_seconds=mtime_seconds, digest=file.digest)
                 file.rename(summaries_path(volume))
             self._file_system.fsync_directory(str(volume))
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, FileNotFoundError) and not self._file_system.exists(str(volume)):
+                return  # the volume has left this disk
             with self._lock:
                 self._unsaved.setdefault(volume, set()).update(changed)
             raise

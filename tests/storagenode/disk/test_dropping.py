@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from storagenode.protocol.errors import Conflict, NotAMirror, OutOfSpace
-from storagenode.protocol.layout import VOLUME_MARKER
+from storagenode.protocol.layout import VOLUME_MARKER, summaries_path
 from tests.storagenode.photo_samples import OTHER_VOLUME, VOLUME, bytes_of, variant_of, version_of
 from tests.storagenode.store_under_test import put
 
@@ -97,3 +97,12 @@ def test_a_volume_that_the_disk_cannot_move_stays_until_it_can(held, root, monke
     held.drop_volume(VOLUME, digest(held))
     assert trashed(root) == {variant_of(OF).path: DATA}
     assert held.volumes == (OTHER_VOLUME,)
+
+
+def test_the_summaries_of_other_volumes_are_saved_after_a_drop(held, root):
+    """The summaries of the dropped volume had changed, and have no place any longer."""
+    held.drop_volume(VOLUME, digest(held))
+    assert held.volume_summary(OTHER_VOLUME).photos == 0
+    held.save_summaries()
+    assert (root / summaries_path(OTHER_VOLUME)).exists()
+    assert not (root / str(VOLUME)).exists()
