@@ -34,6 +34,9 @@ RespondPlain = Callable[[PlainRequest, bytes], Response | Awaitable[Response | N
 A request that is left must have had no effect, or one that a repetition does not change.
 """
 
+SERVER_NAME = "glassplate"
+"""The `Server` header of every response. The version of a library would help only an attacker."""
+
 # The fast path has its own idle timer, because that of aiohttp does not see its responses.
 _NEVER_SECONDS = 365 * 86400
 # All bodies that a port holds at a moment. Further ones are left to aiohttp, which streams them.
@@ -141,6 +144,7 @@ class PlainRunner(web.AppRunner):
         **options: Any,
     ) -> None:
         super().__init__(application, **options)
+        application.on_response_prepare.append(_name_server)
         self._arguments = (requests, respond_plain, refuse, clients)
         self._options = options | {"admit": admit, "idle_seconds": idle_seconds}
 
@@ -152,6 +156,10 @@ class PlainRunner(web.AppRunner):
             request_factory=made.request_factory,
             **self._options,
         )
+
+
+async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = SERVER_NAME
 
 
 class PlainHandler(BoundedHandler):

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from runtime.http_server import BodyRefused, stop_reading
+from runtime.plain_server import SERVER_NAME
 from runtime.request_scope import HEADER, current_request_id
 from storagemaster.errors import (
     PROBLEM_TYPES,
@@ -24,9 +25,6 @@ log = logging.getLogger(__name__)
 
 MALFORMED = (InvalidPath, InvalidPhotoId, BadRequest)
 """Errors of parsers of requests."""
-
-SERVER_NAME = "glassplate"
-"""Server header of all responses, which does not reveal a library and its version."""
 
 
 @web.middleware

@@ -18,7 +18,7 @@ from storagemaster.admission.path_fields import (
     version_in,
     volume_in,
 )
-from storagemaster.admission.problems import SERVER_NAME, problem_middleware
+from storagemaster.admission.problems import problem_middleware
 from storagemaster.errors import BadArgument
 from storagemaster.events.events import Events
 from storagemaster.events.stream import stream_events
@@ -163,7 +163,7 @@ class Api:
         self._console.add_routes(application, self._auditing)
         application.on_response_prepare.extend(
             (
-                _name_server,
+                _name_request,
                 _name_tus_version,
                 name_methods,
                 self._authorization.cross_origin.add_headers,
@@ -314,8 +314,7 @@ async def _first_file_of(request: web.Request) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Server"] = SERVER_NAME
+async def _name_request(_: web.Request, response: web.StreamResponse) -> None:
     response.headers[HEADER] = current_request_id()
 
 

@@ -12,12 +12,13 @@ from aiohttp import web
 from permission_urls import NO_EXPIRY, Scope
 from runtime.crashpoint import crashpoint
 from runtime.plain_http import PlainRequest, PlainRequests, render_json, render_response
+from runtime.plain_server import SERVER_NAME
 from runtime.request_scope import HEADER, current_request_id, describe_request
 from storagemaster import wire
 from storagemaster.admission.auditing import Auditing
 from storagemaster.admission.authorization import Authorization
 from storagemaster.admission.caller import Caller
-from storagemaster.admission.problems import SERVER_NAME, problem_of
+from storagemaster.admission.problems import problem_of
 from storagemaster.errors import MasterError
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
 from storagemaster.uploads.uploads import UploadRequest, Uploads
