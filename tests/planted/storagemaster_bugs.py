@@ -20,8 +20,8 @@ def ignores_strict(patch):
     patch.setattr(
         Mirroring,
         "_copies",
-        lambda self, targets, strict, **rest: copies(
-            self, targets, strict=strict and False, **rest
+        lambda self, placed, targets, strict, **rest: copies(
+            self, placed, targets, strict=strict and False, **rest
         ),
     )
     patch.setattr(

@@ -10,7 +10,7 @@ import pytest
 
 from storagenode.disk import walking
 from storagenode.partials.partials import Partials
-from storagenode.protocol.batch_wire import InMemoryFile
+from storagenode.protocol.batch_wire import ReadFile
 from storagenode.protocol.files import FileMetadata
 from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH, Place
 from storagenode.protocol.partials import PARTIALS, Partial
@@ -65,7 +65,7 @@ class Source:
 
     async def fetch_many(self, places):
         """Return the photo for each place."""
-        return [InMemoryFile(place, DATA, digest_of(DATA), MTIME) for place in places]
+        return [ReadFile(DATA, MTIME) for _ in places]
 
 
 def pull(store, photo_version, *, many=False, hint_for=None):
