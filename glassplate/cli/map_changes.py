@@ -132,7 +132,10 @@ async def propose(
 
 
 async def carry_out(connection: Connection, client: Client, edit: Edit, *, why: str) -> Document:
-    """Put the moves of a plan in force, a few at a time, until all have ended."""
+    """Put the moves of a plan in force, a few at a time, until all have ended.
+
+    It waits for volumes that cannot move yet, such as those whose mirrors are being repaired.
+    """
     while True:
         try:
             document = await propose(connection, client, edit, why=why, is_applied=True)
@@ -141,10 +144,13 @@ async def carry_out(connection: Connection, client: Client, edit: Edit, *, why: 
             if error.problem is None or error.problem.status != HTTPStatus.PRECONDITION_FAILED:
                 raise
         else:
-            left, moving = len(document["plan"]["moves"]), document["moving"]
-            if not left and not moving:
+            plan, moving = document["plan"], document["moving"]
+            left, passing = len(plan["moves"]), plan["passing"]
+            if not left and not moving and not passing:
                 return document
             click.echo(f"{quantity(left, 'move')} left, {moving} under way", err=True)
+            for obstacle in passing if not left and not moving else ():
+                click.echo(obstacle, err=True)
         await asyncio.sleep(WAIT_SECONDS)
 
 
@@ -233,6 +239,7 @@ def plan_document(plan: Plan, tables: MapTables, measured: Measurements) -> Docu
             for node in tables.nodes
         ],
         "obstacles": [str(obstacle) for obstacle in plan.obstacles],
+        "passing": [str(each) for each in plan.obstacles if each.hindrance.passes],
     }
 
 

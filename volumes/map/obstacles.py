@@ -23,6 +23,11 @@ class Hindrance(Enum):
     NODE_DOWN = "it is down, so that its colo is not balanced; repair or replace it first"
     UNEVEN = "it keeps more or less than its share: no volume fits; add nodes, or open more volumes"
 
+    @property
+    def passes(self) -> bool:
+        """True if the cluster removes it by itself."""
+        return self in {Hindrance.UNDER_WAY, Hindrance.NOT_MEASURED, Hindrance.UNEQUAL}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obstacle:
