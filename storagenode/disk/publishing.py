@@ -138,8 +138,8 @@ class Publisher:
         """Raise `Gone` if a tombstone covers this file, using cached lookups.
 
         The result for a version without tombstones is cached until the next tombstone. The cache
-        key includes a token that is replaced after each tombstone is linked, so a lookup made
-        before the link is never reused. No other process publishes in this root, because its
+        key includes a token that is replaced after each tombstone is written, so a lookup made
+        before is never reused. No other process publishes in this root, because its
         marker is locked.
         """
         if not isinstance(file, PhotoTombstone | VersionTombstone):
@@ -186,16 +186,17 @@ class Publisher:
         with self.photo_lock(place.file):
             self.raise_if_refused(place)
             crashpoint("before_link")
-            published = self._link(staged, place)
+            try:
+                published = self._link(staged, place)
+            finally:
+                # Also one that was there before, from a backup or without a proof.
+                if isinstance(place.file, PhotoTombstone | VersionTombstone):
+                    self._since_last_tombstone = object()
             crashpoint("after_link")
         return published
 
     def _link(self, staged: StagedFile, place: Place) -> Published:
-        def link() -> None:
-            staged.link(place.path)
-            if isinstance(place.file, PhotoTombstone | VersionTombstone):
-                self._since_last_tombstone = object()
-
+        link = partial(staged.link, place.path)
         try:
             self._directories.give_name(place.path, link)
         except FileExistsError:

@@ -1,5 +1,6 @@
 """Puts and tombstones from many threads: afterwards, no covered file is readable."""
 
+import os
 import random
 import threading
 import time
@@ -7,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from storagenode.disk.filesystem import DiskFileSystem
+from storagenode.disk.filesystem import DIGEST_XATTR, DiskFileSystem
 from storagenode.disk.reading import opened
 from storagenode.disk.store import DiskStore
 from storagenode.protocol.errors import Gone, NotFound
@@ -148,6 +149,22 @@ def test_a_read_after_a_delete_is_refused(store):
     write_tombstone(store, Place(VersionTombstone(other)))
     store.raise_if_deleted(variant_of(photo_version, "o").file)
     write_tombstone(store, Place(VersionTombstone(photo_version)))
+    with pytest.raises(Gone):
+        store.raise_if_deleted(variant_of(photo_version, "o").file)
+
+
+@pytest.mark.parametrize("is_genuine", [True, False])
+def test_a_read_after_a_delete_is_refused_if_its_tombstone_was_there(store, root, is_genuine):
+    """From a backup that was copied into the running node, with or without its proof."""
+    photo_version = version_of(1)
+    try_publish(store, photo_version, "o")
+    store.raise_if_deleted(variant_of(photo_version, "o").file)
+    place = Place(VersionTombstone(photo_version))
+    copied = root / place.path
+    copied.touch()
+    if is_genuine:
+        os.setxattr(copied, DIGEST_XATTR, PROOFS.sign(place.path).encode())
+    write_tombstone(store, place)
     with pytest.raises(Gone):
         store.raise_if_deleted(variant_of(photo_version, "o").file)
 
