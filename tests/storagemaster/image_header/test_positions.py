@@ -3,12 +3,18 @@
 import io
 import random
 import struct
+import sys
+import threading
+import time
 import zlib
 
+import pillow_heif
 import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
 from storagemaster.image_header.positions import remove_positions
+
+pillow_heif.register_heif_opener()
 
 LATITUDE = (51.0, 28.0, 38.25)
 TEXT = "+51.4772-000.0005+046.0/"
@@ -63,8 +69,19 @@ def png_texts():
     texts = PngImagePlugin.PngInfo()
     texts.add_itxt("XML:com.adobe.xmp", XMP.decode(), zip=True)
     texts.add_text("Raw profile type exif", exif_with_position().tobytes().hex(), zip=True)
+    texts.add_text("XML:com.adobe.xmp", XMP.decode(), zip=True)
+    texts.add_text("exif:GPSLatitude", "51/1, 28/1, 3825/100")
     texts.add_text("Title", "A garden", zip=True)
     return photo("PNG", pnginfo=texts)
+
+
+def photoshop_exif():
+    """Return a JPEG whose EXIF is a resource of Photoshop."""
+    exif = exif_with_position().tobytes().removeprefix(b"Exif\0\0")
+    resource = b"8BIM\x04\x22\0\0" + len(exif).to_bytes(4, "big") + exif
+    segment = b"Photoshop 3.0\0" + resource
+    data = photo("JPEG")
+    return data[:2] + b"\xff\xed" + (len(segment) + 2).to_bytes(2, "big") + segment + data[2:]
 
 
 PHOTOS = {
@@ -76,7 +93,9 @@ PHOTOS = {
     "WebP": lambda: photo("WEBP", exif=exif_with_position().tobytes(), xmp=XMP),
     "TIFF": tiff_with_position,
     "AVIF": lambda: photo("AVIF", exif=exif_with_position().tobytes(), xmp=XMP),
+    "HEIC": lambda: photo("HEIF", exif=exif_with_position().tobytes(), xmp=XMP),
     "GIF": lambda: photo("GIF") + XMP,
+    "JPEG with Photoshop's EXIF": photoshop_exif,
 }
 
 
@@ -154,3 +173,75 @@ def test_damaged_metadata_is_survived():
         before = len(data)
         remove_positions(data)
         assert len(data) == before
+
+
+def test_a_position_is_found_wherever_it_begins():
+    """The search goes in steps, and finds what is across two of them."""
+    exif, text = exif_with_position().tobytes(), XMP + TEXT.encode()
+    for metadata in (exif, text):
+        for shift in range(0, len(metadata) + 8, 7):
+            data = bytearray(b"\xff" * (65_536 - shift) + metadata + b"\xff" * 70_000)
+            assert remove_positions(data)
+            assert not any(position in data for position in POSITIONS)
+            assert not remove_positions(data)
+
+
+@pytest.mark.parametrize("text", [b"+12.34567890", bytes(10)])
+def test_other_threads_run_during_a_search(text):
+    """Otherwise a long upload would stop all others of its storagemaster for seconds."""
+    data = bytearray(text * (8_000_000 // len(text)))
+    is_done, turns = threading.Event(), 0
+
+    def take_turns():
+        nonlocal turns
+        while not is_done.is_set():
+            time.sleep(0)
+            turns += 1
+
+    other = threading.Thread(target=take_turns)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    other.start()
+    before = turns
+    try:
+        remove_positions(data)
+    finally:
+        during = turns - before
+        sys.setswitchinterval(interval)
+        is_done.set()
+        other.join()
+    assert during > 16
+
+
+def test_a_damaged_directory_costs_no_pixels():
+    """A value is no longer than a position can be, and not behind the end of its block."""
+    position = bytearray(tiff_with_position())
+    at = position.rindex(struct.pack("<HHI", 2, 5, 3))
+    position[at + 4 : at + 12] = struct.pack("<II", 20_000, 8)
+    jpeg = bytearray(photo("JPEG", exif=exif_with_position()))
+    entry = jpeg.index(struct.pack(">HHI", 2, 5, 3))
+    jpeg[entry + 4 : entry + 8] = (150).to_bytes(4, "big")
+    for damaged in (position, jpeg):
+        after = bytearray(damaged)
+        assert remove_positions(after)
+        with Image.open(io.BytesIO(damaged)) as old, Image.open(io.BytesIO(after)) as new:
+            assert old.tobytes() == new.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["icc", "iptc"])
+def test_a_raw_profile_without_a_position_stays(kind):
+    """Programs write profiles of several kinds as text."""
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text(f"Raw profile type {kind}", "00", zip=True)
+    data = bytearray(photo("PNG", pnginfo=texts))
+    assert not remove_positions(data)
+
+
+def test_compressed_text_is_looked_into_up_to_a_limit():
+    """Longer text counts as a position, also in many chunks."""
+    texts = PngImagePlugin.PngInfo()
+    for _ in range(5):
+        texts.add_itxt("XML:com.adobe.xmp", "x" * 1_500_000, zip=True)
+    data = bytearray(photo("PNG", pnginfo=texts))
+    assert remove_positions(data)
+    assert data.count(b"XML:com.adobe.xmp") == 2
