@@ -28,6 +28,7 @@ from volumes.media_types import MEDIA_TYPES
 from volumes.sizes import size_classes
 
 CONFIG_NAME = "nginx.conf"
+PID_NAME = "nginx.pid"
 ROUTES_NAME = "routes.lua"
 """The only file that depends on the volumes."""
 KEYS_NAME = "keys.lua"

@@ -18,6 +18,8 @@ from volumes.map_digest import map_digest
 from volumes.sizes import Size, size_classes
 
 CONFIG_NAME = "edge.vcl"
+PID_NAME = "_.pid"
+"""In the working directory."""
 ROUTES_NAME = "routes.vcl"
 """The only file that depends on the nodes and volumes."""
 KEYS_NAME = "keys.vcl"

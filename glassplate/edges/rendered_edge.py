@@ -43,6 +43,8 @@ class RenderedEdge:
     """The command that validates the files of a folder."""
     reload: Callable[[str], None]
     """Makes a running edge load the files of a folder. Raises `ReloadFailed`."""
+    pid_file: Path
+    """The file that the server writes when it starts."""
 
 
 def rendered_nginx(
@@ -62,6 +64,7 @@ def rendered_nginx(
         command=command,
         check_command=lambda folder: [*command(folder), "-t"],
         reload=lambda folder: reload_nginx(command(folder)),
+        pid_file=Path(settings.run_dir, nginx.PID_NAME),
     )
 
 
@@ -82,6 +85,7 @@ def rendered_ingest(
         command=command,
         check_command=lambda folder: [*command(folder), "-t"],
         reload=lambda folder: reload_nginx(command(folder)),
+        pid_file=Path(settings.run_dir, nginx.PID_NAME),
     )
 
 
@@ -104,6 +108,7 @@ def rendered_varnish(
         # Without a jail: root's Varnish would otherwise read the files as a user without access.
         check_command=lambda folder: [program, "-j", "none", "-C", "-f", f"{folder}/{main_file}"],
         reload=lambda folder: reload_varnish(varnish.work_dir(settings), f"{folder}/{main_file}"),
+        pid_file=Path(varnish.work_dir(settings), varnish.PID_NAME),
     )
 
 
