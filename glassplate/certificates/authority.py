@@ -1,6 +1,7 @@
 """The authority of a cluster and what it issues: pure functions over keys and certificates."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,12 +17,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from runtime.tls.machine_name import MachineName
+from runtime.tls.machine_name import MachineName, parse_machine_name
 
 AUTHORITY_DAYS = 3650
 CERTIFICATE_DAYS = 365
 # Machines whose clocks are behind accept a new certificate at once.
 BACKDATED = timedelta(days=1)
+
+_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,11 @@ class Authority:
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
+
+    @property
+    def end(self) -> datetime:
+        """The end of the authority, and so of everything that it issues."""
+        return self.certificate.not_valid_after_utc
 
     @property
     def certificate_pem(self) -> bytes:
@@ -78,12 +87,22 @@ def issue(
     *,
     hosts: Sequence[str] = (),
     now_seconds: float,
-    days: int = CERTIFICATE_DAYS,
+    days: float = CERTIFICATE_DAYS,
 ) -> bytes:
     """Return a new certificate of a machine with its new key, as one PEM text.
 
-    `hosts` are its names and addresses, for clients that do not know its role and id.
+    `hosts` are its names and addresses, for clients that do not know its role and id. The
+    certificate ends with its authority, so that its own end is the one to watch.
+
+    Raises:
+        ValueError: The authority has ended, or a host is invalid.
     """
+    now = _utc(now_seconds)
+    if now >= authority.end:
+        raise ValueError(
+            f"the authority ended on {authority.end:%Y-%m-%d}; replace it, as in docs/security.md"
+        )
+    days = min(days, (authority.end - now) / timedelta(days=1))
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, str(machine))])
     issuer = authority.certificate.subject
@@ -110,9 +129,9 @@ def _builder(
     key: ec.EllipticCurvePrivateKey,
     *,
     now_seconds: float,
-    days: int,
+    days: float,
 ) -> x509.CertificateBuilder:
-    now = datetime.fromtimestamp(int(now_seconds), UTC)
+    now = _utc(now_seconds)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -139,11 +158,20 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
+def _utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(int(seconds), UTC)
+
+
 def _general_name(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host.strip("[]")))
     except ValueError:
-        return x509.DNSName(host)
+        pass
+    if _HOST.fullmatch(host) is None or len(host) > 253:
+        raise ValueError(f"invalid host {host!r}: must be a DNS name or an IP address")
+    if parse_machine_name(host.lower()) is not None:
+        raise ValueError(f"invalid host {host!r}: it names a machine of the cluster")
+    return x509.DNSName(host)
 
 
 def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -8,7 +8,6 @@ node-east-1.pem     certificate and key of the node `east-1`, which only that no
 
 import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from glassplate.certificates.authority import (
     parse_authority,
 )
 from glassplate.errors import UsageError
+from permission_urls.files.replaced_file import replace_file
 from runtime.tls.certificate import expiry_of
 from runtime.tls.certificate_files import AUTHORITY_FILE, CertificateFiles
 from runtime.tls.machine_name import MachineName, Role
@@ -35,7 +35,7 @@ _CERTIFICATE_FILE = re.compile(rf"({'|'.join(Role)})-([a-z0-9][a-z0-9-]{{0,31}})
 
 
 class CertificatesRefused(UsageError):
-    """The folder has no usable authority. The message says what to do."""
+    """The folder has no usable authority, or cannot be written. The message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,15 @@ def init_certificates(cluster: Cluster, folder: Path, *, now_seconds: float) -> 
     Return the machines that got one.
 
     Raises:
-        CertificatesRefused: The key of an existing authority is elsewhere or damaged.
+        CertificatesRefused: The key or the certificate of an existing authority is elsewhere or
+            damaged, or the folder cannot be written.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CertificatesRefused(f"cannot make the folder {folder}: {error.strerror}") from error
     if not (folder / AUTHORITY_FILE).exists():
-        authority = new_authority(cluster.name, now_seconds=now_seconds)
-        _write(_authority_key_file(folder), authority.key_pem)
-        _write(folder / AUTHORITY_FILE, authority.certificate_pem)
+        _create_authority(cluster, folder, now_seconds=now_seconds)
     machines = machines_of(cluster)
     missing = [each for each in machines if not _path_of(folder, each).exists()]
     if missing:
@@ -103,6 +105,19 @@ def renew_certificates(
     ]
 
 
+def _create_authority(cluster: Cluster, folder: Path, *, now_seconds: float) -> None:
+    key_file = _authority_key_file(folder)
+    if key_file.exists():
+        raise CertificatesRefused(
+            f"{key_file} is the key of an authority whose certificate {folder / AUTHORITY_FILE} is "
+            f"missing: copy {AUTHORITY_FILE} here from a machine of the cluster; if none has it, "
+            "remove the key and run this again"
+        )
+    authority = new_authority(cluster.name, now_seconds=now_seconds)
+    _write(key_file, authority.key_pem)
+    _write(folder / AUTHORITY_FILE, authority.certificate_pem)
+
+
 def load_authority(folder: Path) -> Authority:
     """Return the authority of a folder.
 
@@ -128,14 +143,29 @@ def save_certificate(
     hosts: tuple[str, ...] = (),
     now_seconds: float,
 ) -> Path:
-    """Issue a certificate of a machine, and replace its file."""
+    """Issue a certificate of a machine, and replace its file.
+
+    Raises:
+        CertificatesRefused: The authority has ended, a host is invalid, or the folder cannot be
+            written.
+    """
     path = _path_of(folder, machine)
-    _write(path, issue(authority, machine, hosts=hosts, now_seconds=now_seconds))
+    try:
+        pem = issue(authority, machine, hosts=hosts, now_seconds=now_seconds)
+    except ValueError as error:
+        raise CertificatesRefused(
+            f"cannot issue a certificate for {machine.role} {machine.id}: {error}"
+        ) from error
+    _write(path, pem)
     return path
 
 
 def issued_certificates(folder: Path) -> list[IssuedCertificate]:
-    """Return the certificates of a folder, sorted by file name. A damaged one has ended."""
+    """Return the certificates of a folder, sorted by file name. A damaged one has ended.
+
+    Raises:
+        CertificatesRefused: The folder has no certificate.
+    """
     found = []
     for path in sorted(folder.glob("*.pem")):
         match = _CERTIFICATE_FILE.fullmatch(path.name)
@@ -146,6 +176,11 @@ def issued_certificates(folder: Path) -> list[IssuedCertificate]:
             except ValueError:
                 expiry_seconds = 0.0
             found.append(IssuedCertificate(machine, path, expiry_seconds))
+    if not found:
+        raise CertificatesRefused(
+            f"{folder} has no certificates; create them with `glassplate certs init`, or copy them "
+            "here"
+        )
     return found
 
 
@@ -159,13 +194,9 @@ def _path_of(folder: Path, machine: MachineName) -> Path:
 
 def _write(path: Path, data: bytes) -> None:
     """Replace a file in one step, readable by its owner only."""
-    descriptor, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(fresh).replace(path)
-    except BaseException:
-        Path(fresh).unlink(missing_ok=True)
-        raise
+        replace_file(path, data, mode=0o600)
+    except OSError as error:
+        raise CertificatesRefused(
+            f"cannot write {path}: {error.strerror}; nothing was changed there"
+        ) from error

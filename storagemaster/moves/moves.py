@@ -125,8 +125,10 @@ class Moves:
     async def _prove_stray(self, volume: Volume, node: NodeId) -> str | None:
         """Return the digest of a stray if all mirrors have its files, otherwise None."""
         number, version = volume.number, self._following.in_force.version
+        config = self._mirrors.cluster.nodes.get(node)
         if (
-            node not in self._mirrors.cluster.nodes
+            config is None
+            or config.bucket is not None
             or not self._follow(volume, volume.mirrors)
             or not self._follows(node, version)
             or self._has_fence(number, volume.mirrors)

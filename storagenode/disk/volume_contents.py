@@ -114,9 +114,8 @@ class VolumeContents:
 
     def take_only(self, volumes: Collection[VolumeId]) -> None:
         """Take new files of these volumes only. Others of the disk take tombstones."""
-        taking = self._volumes.intersection(volumes)
-        self._taking &= taking
-        self._taking |= taking
+        self._taking.clear()
+        self._taking.update(self._volumes.intersection(volumes))
 
     def _require_taking(self, place: Place) -> None:
         self._require_mirror(place)

@@ -1,6 +1,7 @@
 """`glassplate certs`: the authority of the cluster, and the certificates of its machines."""
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -111,6 +112,14 @@ def renew(connection: Connection, *, renews_all: bool) -> None:
         click.echo(f"renewed {path}")
     if not renewed:
         click.echo(f"no certificate ends within {RENEWED_BELOW_DAYS} days")
+        return
+    days = (load_authority(folder).end - datetime.now(UTC)).days
+    if days < RENEWED_BELOW_DAYS:
+        click.echo(
+            f"! the authority ends in {days} days, and these certificates end with it: replace it, "
+            "as in docs/security.md",
+            err=True,
+        )
 
 
 @certs.command("list")

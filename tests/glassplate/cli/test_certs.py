@@ -7,6 +7,7 @@ import time
 import pytest
 from click.testing import CliRunner
 
+from glassplate.certificates.authority import new_authority
 from glassplate.certificates.certificate_folder import load_authority, save_certificate
 from glassplate.cli.main import main
 from glassplate.local.plan import LocalPorts, render_local_cluster
@@ -93,3 +94,69 @@ def test_a_damaged_certificate_has_ended(certs, folder):
     (folder / "worker-east.pem").write_text("damaged")
     assert "worker   east                has ended" in certs("list").stdout
     assert certs("renew").stdout == f"renewed {folder / 'worker-east.pem'}\n"
+
+
+def test_the_key_of_an_authority_is_never_overwritten(certs, folder):
+    """Without the certificate beside it, `init` says where that is."""
+    key = (folder / "ca-key.pem").read_bytes()
+    (folder / "ca.pem").unlink()
+    refused = certs("init")
+    assert refused.exit_code == 2
+    assert "copy ca.pem here from a machine of the cluster" in refused.stderr
+    assert (folder / "ca-key.pem").read_bytes() == key
+
+
+def replace_authority(folder, *, days_ago):
+    """Put an authority into the folder that was made some days ago."""
+    authority = new_authority("photos", now_seconds=time.time() - days_ago * 86_400)
+    (folder / "ca.pem").write_bytes(authority.certificate_pem)
+    (folder / "ca-key.pem").write_bytes(authority.key_pem)
+
+
+def test_a_certificate_ends_with_its_authority(certs, folder):
+    """So the alerts before its end are those before the end of the authority."""
+    replace_authority(folder, days_ago=3640)
+    renewed = certs("renew", "--all")
+    assert set(listed(certs).values()) == {9}
+    assert "the authority ends in 9 days, and these certificates end with it" in renewed.stderr
+
+
+def test_an_authority_that_has_ended_issues_nothing(certs, folder):
+    """The certificates stay as they were."""
+    replace_authority(folder, days_ago=3660)
+    before = (folder / "node-east-1.pem").read_bytes()
+    for refused in (certs("issue", "node", "east-1"), certs("renew", "--all")):
+        assert refused.exit_code == 2
+        assert "the authority ended on" in refused.stderr
+    assert (folder / "node-east-1.pem").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "host", ["two words", "bad..host", "k\u00f6ln", "", "west-1.node.glassplate"]
+)
+def test_an_invalid_host_is_refused(certs, folder, host):
+    """Also one that names another machine of the cluster."""
+    before = (folder / "node-east-1.pem").read_bytes()
+    refused = certs("issue", "node", "east-1", "--host", host)
+    assert refused.exit_code == 2
+    assert f"invalid host {host!r}" in refused.stderr
+    assert (folder / "node-east-1.pem").read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_is_named(certs, tmp_path, monkeypatch):
+    """With the file that was to be written."""
+    (tmp_path / "tls").touch()
+    assert "cannot make the folder" in certs("init").stderr
+    (tmp_path / "tls").unlink()
+    monkeypatch.setenv("GLASSPLATE_AUTHORITY_KEY", str(tmp_path / "missing" / "ca-key.pem"))
+    refused = certs("init")
+    assert refused.exit_code == 2
+    assert f"cannot write {tmp_path / 'missing' / 'ca-key.pem'}: No such file" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["list", "renew"])
+def test_a_folder_without_certificates_is_named(certs, command):
+    """Before `init`, or on a machine that has none yet."""
+    refused = certs(command)
+    assert refused.exit_code == 2
+    assert "create them with `glassplate certs init`" in refused.stderr
