@@ -9,7 +9,7 @@ MasterError
 │   ├── DigestMismatch           422  the body does not have its declared digest
 │   └── BadArgument              400  an invalid parameter, header or body
 ├── NotAuthorized                401  no valid API token
-├── NotAllowed                   403  the token lacks the required scope
+├── NotAllowed                   403  the token, the config, or the state of a photo forbids it
 ├── UnknownVolume                404  the config has no such volume
 ├── UnknownPhoto                 404  no mirror has the photo, and all mirrors responded
 ├── UnknownUpload                404  no node has the resumable upload
@@ -106,11 +106,11 @@ class NotAuthorized(MasterError):
 
 
 class NotAllowed(MasterError):
-    """The token lacks the required scope."""
+    """The token, the config, or the state of a photo forbids the request."""
 
     slug = "not-allowed"
     status = 403
-    title = "API token lacks the required scope"
+    title = "Request not allowed"
 
 
 class UnknownVolume(MasterError):

@@ -8,8 +8,8 @@ from runtime.quantities import quantity
 from storagemaster.mirrors.fleet import NodeView
 from storagemaster.operations.disagreements import Process
 from storagenode.protocol.layout import SETTLED
-from volumes.cluster import NodeId
-from volumes.photo_path import PhotoVersion
+from volumes.cluster import Cluster, NodeId
+from volumes.photo_path import PhotoVersion, VolumeId
 
 OLDEST_JOB_SECONDS_MAX = 300.0
 # A synchronized clock differs by milliseconds. Requests fail only at `CLOCK_SKEW_SECONDS_MAX`.
@@ -43,6 +43,28 @@ def node_alerts(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
                 "compare them with every mirror; start the other mirrors"
             )
     return alerts
+
+
+def fence_alerts(cluster: Cluster, views: Mapping[NodeId, NodeView]) -> list[str]:
+    """Return the alerts about volumes that a node does not serve while another mirror is down.
+
+    Only with `[deletes] strict`: another fence falls by itself.
+    """
+    if not cluster.strict_deletes:
+        return []
+    waiting: dict[tuple[NodeId, NodeId], list[int]] = {}
+    for id_, view in views.items():
+        for number in view.status.fenced if view.up and view.status else ():
+            volume = cluster.volumes.get(VolumeId(number))
+            for other in volume.mirrors if volume else ():
+                if other != id_ and not views[other].up:
+                    waiting.setdefault((id_, other), []).append(number)
+    return [
+        f"node {id_} serves no photo of volumes {_numbers(volumes)} before it has the tombstones "
+        f"of {other}, which is down: start {other}; if its disk is lost, run "
+        f"`glassplate node remove {other} --dead --apply`"
+        for (id_, other), volumes in waiting.items()
+    ]
 
 
 def tombstone_alerts(refused: Mapping[NodeId, Sequence[str]]) -> list[str]:

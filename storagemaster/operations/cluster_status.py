@@ -20,6 +20,7 @@ from storagemaster.moves.move_rates import MoveRates
 from storagemaster.operations.alerts import (
     clock_alerts,
     disagreement_alerts,
+    fence_alerts,
     lost_original_alerts,
     map_alerts,
     node_alerts,
@@ -140,6 +141,7 @@ class ClusterStatus:
             "tls": tls,
             "alerts": [
                 *node_alerts(nodes),
+                *fence_alerts(self._mirrors.cluster, views),
                 *tombstone_alerts(
                     {id_: node.proven.refused() for id_, node in self._nodes.items()}
                 ),

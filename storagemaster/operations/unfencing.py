@@ -36,7 +36,7 @@ class Unfencing:
         if self._mirrors.cluster.strict_deletes:
             raise NotAllowed(
                 "with [deletes] strict = true, a node serves nothing until it has all tombstones: "
-                "start the other mirrors of its volumes"
+                "start the other mirrors of its volumes, or take lost ones out of the map"
             )
         try:
             return {"node": node, "volumes": await self._mirrors.nodes[NodeId(node)].drop_fence()}

@@ -89,11 +89,20 @@ async def test_strict_deletes_keep_the_fence_until_all_tombstones_are_known(clus
     await cluster.run_passes()
     response = await cluster.master.request("POST", "/nodes/west-1/unfence")
     assert response.status == 403
+    assert "token" not in response.document["title"]
     assert "start the other mirrors" in response.document["detail"]
+    alerts = (await cluster.master.request("GET", "/status")).document["alerts"]
+    alert = (
+        "west-1 serves no photo of volumes 1 before it has the tombstones of east-1, which is down"
+    )
+    assert any(alert in each for each in alerts)
     await asyncio.sleep(1.5)  # longer than the time and the timer of a fence that falls
     assert (await cluster.read(kept, at="west-1")).status == 503
     await cluster.start_and_notice("east-1")
     await cluster.run_passes()
+    await cluster.poll()
+    alerts = (await cluster.master.request("GET", "/status")).document["alerts"]
+    assert not any("serves no photo" in each for each in alerts)
     assert (await cluster.read(kept, at="west-1")).status == 200
     assert (await cluster.read(deleted, at="west-1")).status == 410
 
