@@ -44,15 +44,6 @@ class KnownStrays:
         return self._found
 
 
-def volumes_by_stray(cluster: Cluster, views: Views) -> dict[NodeId, list[VolumeId]]:
-    """Return the volumes that each node holds without being their mirror."""
-    found: dict[NodeId, list[VolumeId]] = {}
-    for number, nodes in sorted(find_strays(cluster, views).items()):
-        for node in nodes:
-            found.setdefault(node, []).append(number)
-    return found
-
-
 def find_lacking_mirrors(cluster: Cluster, views: Views) -> dict[NodeId, list[VolumeId]]:
     """Return the volumes that each node lacks although its map has them, by its last status."""
     lacking: dict[NodeId, list[VolumeId]] = {}

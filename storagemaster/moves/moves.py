@@ -125,10 +125,8 @@ class Moves:
     async def _prove_stray(self, volume: Volume, node: NodeId) -> str | None:
         """Return the digest of a stray if all mirrors have its files, otherwise None."""
         number, version = volume.number, self._following.in_force.version
-        config = self._mirrors.cluster.nodes.get(node)
         if (
-            config is None
-            or config.bucket is not None
+            node not in self._mirrors.cluster.nodes
             or not self._follow(volume, volume.mirrors)
             or not self._follows(node, version)
             or self._has_fence(number, volume.mirrors)

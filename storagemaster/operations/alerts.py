@@ -97,15 +97,20 @@ def clock_alerts(
 
 
 def map_alerts(
-    strays: Mapping[NodeId, Sequence[int]], lacking: Mapping[NodeId, Sequence[int]]
+    strays: Mapping[NodeId, Mapping[str, Sequence[int]]],
+    lacking: Mapping[NodeId, Sequence[int]],
 ) -> list[str]:
-    """Return the alerts about nodes that do not hold what the volume map says."""
+    """Return the alerts about nodes that do not hold what the volume map says.
+
+    Strays are given by what they wait for.
+    """
     return [
         *(
             f"node {node} holds volumes that the volume map does not give it "
-            f"({_numbers(volumes)}): it serves none of their photos; they are dropped once all "
-            "their mirrors are up and have every file of theirs"
-            for node, volumes in strays.items()
+            f"({_numbers(volumes)}): it serves none of their photos; they are merged into their "
+            f"mirrors, then dropped. They wait for {waits}"
+            for node, by_wait in strays.items()
+            for waits, volumes in by_wait.items()
         ),
         *(
             f"node {node} does not hold volumes that the volume map gives it "

@@ -1,5 +1,6 @@
 """Status document of the cluster, which `glassplate status` shows."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -15,7 +16,7 @@ from storagemaster.jobs.sweep import Sweep
 from storagemaster.mirrors.fleet import NodeView
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.settling import Settling
-from storagemaster.mirrors.strays import find_lacking_mirrors, volumes_by_stray
+from storagemaster.mirrors.strays import find_lacking_mirrors
 from storagemaster.moves.move_rates import MoveRates
 from storagemaster.operations.alerts import (
     clock_alerts,
@@ -32,7 +33,7 @@ from storagemaster.operations.alerts import (
 from storagemaster.operations.capacity import colo_capacities, node_capacity
 from storagemaster.operations.certificates import Certificates, certificate_alerts
 from storagemaster.operations.disagreements import Disagreements, Process
-from storagemaster.operations.moves_under_way import moves_under_way
+from storagemaster.operations.moves_under_way import moves_under_way, strays_by_wait
 from storagemaster.operations.port_health import PortHealth
 from storagemaster.operations.recent_durations import RecentDurations
 from storagemaster.repair.reconcile import Reconciler
@@ -106,14 +107,14 @@ class ClusterStatus:
         disagreements = self._disagreements.observe(
             self._now_seconds(), self._own(), dict(self._agreed_by_process(workers or {}))
         )
-        strays = volumes_by_stray(self._mirrors.cluster, views)
+        strays = strays_by_wait(self._mirrors)
         totals = self._contents.totals(self._mirrors.cluster)
         lacking = find_lacking_mirrors(self._mirrors.cluster, views)
         nodes = [
             {
                 **self._node(node, views[node.id]),
                 **_node_contents(totals.get(node.id)),
-                "stray_volumes": strays.get(node.id, []),
+                "stray_volumes": sorted(itertools.chain(*strays.get(node.id, {}).values())),
                 "lacking_volumes": lacking.get(node.id, []),
                 "disagrees_on": disagreements[Process("node", node.id)],
             }

@@ -1,14 +1,20 @@
-"""The moves under way, with what is copied, the time left, and what each waits for."""
+"""The moves under way, with what is copied, the time left, and what each waits for.
 
-from collections.abc import Iterator, Mapping
+A stray is the end of a move, and waits for a proof as well.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 
 from storagemaster.mirrors.fleet import NodeView
 from storagemaster.mirrors.known_contents import KnownContents
 from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.strays import find_strays
 from storagemaster.moves.move_rates import MoveRates
 from storagemaster.operations.status_document import MoveState
 from volumes.cluster import NodeId, Volume
 from volumes.photo_path import VolumeId
+
+EQUAL_FILES = "proof of equal files"
 
 
 def moves_under_way(
@@ -37,19 +43,53 @@ def moves_under_way(
         }
 
 
+def strays_by_wait(mirrors: Mirrors) -> dict[NodeId, dict[str, list[VolumeId]]]:
+    """Return the volumes that each node holds without having them by the map, by their waits."""
+    found: dict[NodeId, dict[str, list[VolumeId]]] = {}
+    for number, nodes in sorted(find_strays(mirrors.cluster, mirrors.fleet.view()).items()):
+        for node in nodes:
+            waits = _stray_waits_for(mirrors, number, node)
+            found.setdefault(node, {}).setdefault(waits, []).append(number)
+    return found
+
+
+def _stray_waits_for(mirrors: Mirrors, number: VolumeId, node: NodeId) -> str:
+    cluster, views = mirrors.cluster, mirrors.fleet.view()
+    volume = cluster.volumes.get(number)
+    if volume is None:
+        return "the volume to be in the map"
+    if node not in cluster.nodes:
+        return f"{node} to be switched off, which has left the map"
+    if mirrors.fleet.cold_tier_of(number) is not None:
+        return "a recall of the offloaded volume: glassplate volume recall"
+    return (
+        _waits_for_nodes((*volume.mirrors, node), views, cluster.map_version)
+        or _waits_for_tombstones(volume, views)
+        or EQUAL_FILES
+    )
+
+
 def _waits_for(volume: Volume, views: Mapping[NodeId, NodeView], left_bytes: int) -> str:
-    down = [node for node in volume.homes if not views[node].up]
-    if down:
-        return f"{', '.join(down)}, down"
-    behind = [node for node in volume.homes if not _follows(views[node], volume.since)]
-    if behind:
-        return f"{', '.join(behind)}, to follow the map"
+    if waits := _waits_for_nodes(volume.homes, views, volume.since):
+        return waits
     if volume.joining and left_bytes:
         return "copies"
+    return ("" if volume.joining else _waits_for_tombstones(volume, views)) or EQUAL_FILES
+
+
+def _waits_for_nodes(
+    nodes: Sequence[NodeId], views: Mapping[NodeId, NodeView], version: int
+) -> str:
+    if down := [node for node in nodes if not views[node].up]:
+        return f"{', '.join(down)}, down"
+    if behind := [node for node in nodes if not _follows(views[node], version)]:
+        return f"{', '.join(behind)}, to follow the map"
+    return ""
+
+
+def _waits_for_tombstones(volume: Volume, views: Mapping[NodeId, NodeView]) -> str:
     fenced = [node for node in volume.mirrors if _is_fenced(views[node], volume.number)]
-    if fenced and not volume.joining:
-        return f"{', '.join(fenced)}, to have all tombstones"
-    return "proof of equal files"
+    return f"{', '.join(fenced)}, to have all tombstones" if fenced else ""
 
 
 def _follows(view: NodeView, version: int) -> bool:

@@ -24,13 +24,22 @@ def find_objects(
     bucket: Bucket, volumes: Iterable[VolumeId], hints: Iterable[str], photo: str
 ) -> list[str]:
     """Return every path of a photo in these volumes, in hints, trash, and quarantine, sorted."""
-    live = [f"{volume}/{photo[-2:]}/{photo}" for volume in volumes]
-    trashed = [trash_path(day, path) for day in days_in_trash(bucket) for path in live]
+    days = days_in_trash(bucket)
+    # The trash has files of volumes that this node no longer holds.
+    trashed = bucket.map_parallel(lambda day: bucket.folders(trash_path(day, "")), days)
+    parents = [
+        *map(str, volumes),
+        *(
+            trash_path(day, volume)
+            for day, found in zip(days, trashed, strict=True)
+            for volume in found
+        ),
+    ]
 
     def paths(prefix: str) -> list[str]:
         return [each.path for each in bucket.objects(prefix)]
 
-    prefixes = [*live, *trashed, f"{QUARANTINE}/"]
+    prefixes = [*(f"{parent}/{photo[-2:]}/{photo}" for parent in parents), f"{QUARANTINE}/"]
     found = itertools.chain(hints, *bucket.map_parallel(paths, prefixes))
     return sorted(path for path in found if photo in path.rpartition("/")[2])
 

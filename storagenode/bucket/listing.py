@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -144,6 +145,13 @@ class BucketListings:
             if name.endswith(".gone"):
                 found.setdefault(shard, []).append(name)
         return found
+
+    def list_again(self, volume: VolumeId) -> None:
+        """List a volume completely for its next digest."""
+        with self._lock:
+            known = self._volumes.get(volume)
+            if known is not None:
+                known.listed_seconds = -math.inf
 
     def mark_changed(self, volume: VolumeId, shard: str) -> None:
         """Mark a shard as changed, or as possibly changed."""

@@ -94,7 +94,7 @@ class BucketPublisher:
             for _, place in files:
                 self._raise_if_rival(place)
         except (Gone, Conflict):
-            self._delete_new(published)
+            self.delete_new(published)
             raise
         for _, place in files:
             if isinstance(place.file, PhotoTombstone | VersionTombstone) and not place.hint_for:
@@ -270,8 +270,8 @@ class BucketPublisher:
         )
         self._listings.learn(path, etag, file.proof or file.digest)
 
-    def _delete_new(self, published: Sequence[Published]) -> None:
-        """Delete new files that lost to a tombstone or another original.
+    def delete_new(self, published: Sequence[Published]) -> None:
+        """Delete new files that lost to a tombstone, another original, or a drop of their volume.
 
         A tombstone that was written meanwhile has moved the older files.
         """

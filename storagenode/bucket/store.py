@@ -3,13 +3,14 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from permission_urls import TombstoneProofs
 from storagenode.bucket.areas import erase_objects, find_objects
 from storagenode.bucket.bucket import Bucket
-from storagenode.bucket.errors import ObjectExists
+from storagenode.bucket.dropping import move_objects_to_trash
 from storagenode.bucket.health import BucketHealth
+from storagenode.bucket.held_volumes import HeldVolumes
 from storagenode.bucket.hints import BucketHints
 from storagenode.bucket.listing import BucketListings
 from storagenode.bucket.publishing import BucketPublisher
@@ -24,17 +25,16 @@ from storagenode.protocol.errors import (
     Conflict,
     Corrupt,
     DigestMismatch,
+    NotAMirror,
     NotFound,
 )
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import (
     TOMBSTONE_BYTES,
-    VOLUME_MARKER_BYTES,
     HintFile,
     Place,
     TrashedFile,
     cold_tier_marker,
-    volume_marker,
 )
 from storagenode.store import Condition, OneByOne, SavesNothing, Space
 from storagenode.taken_names import refuse_tombstone, refuse_unproven
@@ -43,13 +43,11 @@ from volumes.cold_tier import ColdTier, parse_cold_tier, render_cold_tier
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import (
     Info,
-    InvalidPath,
     PhotoFile,
     PhotoTombstone,
     PhotoVersion,
     VersionTombstone,
     VolumeId,
-    parse_volume,
     render_path,
     shard_of,
     volume_of,
@@ -79,15 +77,14 @@ class BucketStore(OneByOne, SavesNothing, BucketContents):
         self._listings = BucketListings(bucket, proofs, now_seconds=now_seconds)
         self._publisher = BucketPublisher(bucket, self._listings, proofs, now_seconds=now_seconds)
         self.settled = self._publisher.settled
-        self._volumes = self._find_volumes()
-        self._taking = set(self._volumes)
+        self._held = HeldVolumes(bucket, now_seconds=now_seconds)
         self._cold_tiers = self._find_cold_tiers()
         self._hints = BucketHints(bucket)
 
     @property
     def volumes(self) -> tuple[VolumeId, ...]:
         """The volumes that this node mirrors, by their markers."""
-        return tuple(sorted(self._volumes))
+        return tuple(self._held)
 
     @property
     def is_local(self) -> bool:
@@ -109,28 +106,25 @@ class BucketStore(OneByOne, SavesNothing, BucketContents):
     def create_volumes(self, volumes: Iterable[VolumeId]) -> None:
         """Make this node a mirror of volumes, if it is not yet."""
         self.health.check_marker()
-        for volume in volumes:
-            if volume not in self._volumes:
-                self._create_volume(volume)
+        self._held.create(volumes)
 
-    def _create_volume(self, volume: VolumeId) -> None:
-        with spooled(VOLUME_MARKER_BYTES) as file, contextlib.suppress(ObjectExists):
-            self.bucket.put(
-                volume_marker(volume),
-                file.file,
-                digest=file.digest,
-                mtime_seconds=int(self._now_seconds()),
-                only_if_new=True,
-            )
-        self._volumes.add(volume)
-        self._taking.add(volume)
+    def take_only(self, volumes: Collection[VolumeId]) -> None:
+        """Take new files of these volumes only. Others of the bucket take tombstones."""
+        self._held.take_only(volumes)
 
     def drop_volume(self, volume: VolumeId, digest: str) -> None:
-        """Refuse: the files of a bucket are removed by its operator."""
-        del digest
-        raise Conflict(
-            f"volume {volume} stays in the bucket; remove its prefix with the tools of the bucket"
-        )
+        """Move a volume that the map gives to other nodes to the trash, if it has this digest."""
+        self.health.check_marker()
+        if volume not in self._held:
+            return
+        with self._held.dropping(volume) as raise_if_needed:
+            self._listings.list_again(volume)
+            if (found := self.volume_summary(volume).digest) != digest:
+                raise Conflict(f"volume {volume} has the digest {found} by now; it stays")
+            move_objects_to_trash(
+                self.bucket, self._publisher, volume, raise_if_needed=raise_if_needed
+            )
+        self._cold_tiers.pop(volume, None)
 
     @contextlib.contextmanager
     def staging(self, *, bytes_expected: int) -> Iterator[SpooledFile]:
@@ -145,7 +139,7 @@ class BucketStore(OneByOne, SavesNothing, BucketContents):
     ) -> Published:
         """Publish a spooled file. The bucket has stored it on return."""
         refuse_tombstone(place)
-        self._require_taking(place)
+        self._held.require_taking(place)
         if file.digest != digest:
             raise DigestMismatch(
                 f"digest mismatch: received SHA-256 {file.digest}, expected {digest}"
@@ -160,7 +154,7 @@ class BucketStore(OneByOne, SavesNothing, BucketContents):
             ready: list[tuple[SpooledFile, Place]] = []
             for place, data, digest in files:
                 refuse_tombstone(place)
-                self._require_taking(place)
+                self._held.require_taking(place)
                 file = stack.enter_context(spooled(data))
                 if file.digest != digest:
                     raise DigestMismatch(
@@ -175,7 +169,7 @@ class BucketStore(OneByOne, SavesNothing, BucketContents):
     def write_tombstone(self, place: Place, *, mtime_seconds: int, proof: str) -> Published:
         """Write a permanent tombstone and move the files that it covers to the trash."""
         refuse_unproven(self._proofs, place, proof)
-        self._require_mirror(place)
+        self._held.require_mirror(place)
         with spooled(TOMBSTONE_BYTES) as file:
             file.proof = proof
             return self._publish([(file, place)], mtime_seconds)[0]
@@ -191,7 +185,7 @@ class BucketStore(OneByOne, SavesNothing, BucketContents):
     def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
         """Return the recorded digest of each existing file."""
         for file in files:
-            self._require_mirror(Place(file))
+            self._held.require_mirror(Place(file))
         heads = self.bucket.map_parallel(self.bucket.head, map(render_path, files))
         found = zip(files, heads, strict=True)
         return {file: head.digest or "" for file, head in found if head is not None}
@@ -210,7 +204,7 @@ class BucketStore(OneByOne, SavesNothing, BucketContents):
     def set_cold_tier(self, volume: VolumeId, cold_tier: ColdTier | None) -> None:
         """Record the cold tier of a volume, or remove it."""
         self.health.check_marker()
-        self._require_volume(volume)
+        self._held.require(volume)
         if cold_tier is None:
             self.bucket.delete(cold_tier_marker(volume))
             self._cold_tiers.pop(volume, None)
@@ -297,7 +291,7 @@ class BucketStore(OneByOne, SavesNothing, BucketContents):
     ) -> tuple[str, ...]:
         """Copy every file of a version to its name under another version."""
         self.health.check_marker()
-        self._require_volume(photo_version.volume)
+        self._held.require(photo_version.volume)
         return relink_objects(
             self.bucket,
             self._publisher,
@@ -348,6 +342,14 @@ class BucketStore(OneByOne, SavesNothing, BucketContents):
     ) -> tuple[Published, ...]:
         self.health.check_marker()
         published = self._publisher.publish(files, mtime_seconds=mtime_seconds)
+        try:
+            # A drop lists the volume when it takes no files. One of the two sees the other.
+            for _, place in files:
+                self._held.require_taking(place)
+        except NotAMirror:
+            if volume_of(files[0][1].file) not in self._held:
+                self._publisher.delete_new(published)
+            raise
         self._hints.add(place for _, place in files)
         return published
 
@@ -358,15 +360,6 @@ class BucketStore(OneByOne, SavesNothing, BucketContents):
         except (NotFound, Corrupt):
             return None
 
-    def _find_volumes(self) -> set[VolumeId]:
-        found = set()
-        for name in self.bucket.folders(""):
-            with contextlib.suppress(InvalidPath):
-                volume = parse_volume(name)
-                if self.bucket.head(volume_marker(volume)) is not None:
-                    found.add(volume)
-        return found
-
     def _find_cold_tiers(self) -> dict[VolumeId, ColdTier]:
-        texts = {v: self.bucket.read_whole(cold_tier_marker(v)) for v in self._volumes}
+        texts = {v: self.bucket.read_whole(cold_tier_marker(v)) for v in self._held}
         return {volume: parse_cold_tier(text) for volume, text in texts.items() if text}

@@ -184,6 +184,9 @@ class BatchPublisher:
         for member in members:
             if member.is_under_way:
                 file = member.file
+                if volume_of(file.place.file) not in self._volumes:
+                    member.is_left = True  # a drop can have moved the files of the volume
+                    continue
                 self._directories.add_durable(directory_of(file.place.path))
                 member.outcome = Published(
                     file.place.path,

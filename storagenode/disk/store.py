@@ -176,6 +176,8 @@ class DiskStore(VolumeContents):
             self._require_taking(place)
             file.seal(mtime_seconds=mtime_seconds, digest=digest)
             (published,) = self._publish_sealed([(file, place)])
+            # A drop can have moved the files of the volume meanwhile, and not this one.
+            self._require_taking(place)
             return published
 
     def batches_at_once(self, files: int) -> int:
@@ -208,7 +210,10 @@ class DiskStore(VolumeContents):
             # Without the lock, another bundle could replace these sizes before their info exists.
             with self._publisher.photo_lock(files[0][0].file):
                 self._publisher.raise_if_info_differs(files)
-                return self._publish_sealed(others) + self._publish_sealed(infos)
+                published = self._publish_sealed(others) + self._publish_sealed(infos)
+            for place, _, _ in files:
+                self._require_taking(place)
+            return published
 
     def write_tombstone(self, place: Place, *, mtime_seconds: int, proof: str) -> Published:
         """Write a permanent tombstone and move the files that it covers to the trash.

@@ -114,8 +114,9 @@ class VolumeContents:
 
     def take_only(self, volumes: Collection[VolumeId]) -> None:
         """Take new files of these volumes only. Others of the disk take tombstones."""
-        self._taking.clear()
-        self._taking.update(self._volumes.intersection(volumes))
+        taking = self._volumes.intersection(volumes)
+        self._taking &= taking
+        self._taking |= taking
 
     def _require_taking(self, place: Place) -> None:
         self._require_mirror(place)

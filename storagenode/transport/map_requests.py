@@ -7,8 +7,8 @@ from volumes.photo_path import VolumeId
 
 # The node writes a few megabytes and creates the directories of its new volumes.
 MAP_SECONDS = 30.0
-# It renames each file.
-DROP_SECONDS = 600.0
+# It renames each file. A bucket copies them, which takes longer, and continues after this time.
+DROP_SECONDS = 60.0
 
 
 class MapRequests(SignedRequests):

@@ -103,7 +103,7 @@ BUGS_OF_MOVED_VOLUMES = tuple(
         (
             "a node drops a volume that has changed since its proof",
             drops_whatever_it_holds,
-            Tests("tests/storagenode/disk/test_dropping.py"),
+            Tests("tests/storagenode/disk/test_store_contract.py"),
         ),
         ("hints for a node that left are kept", keeps_hints_of_a_node_that_left, MOVES),
         ("a joining node serves photos that were deleted", serves_joining_volumes, NODE_MAPS),

@@ -19,6 +19,7 @@ from volumes.cluster import Node
 
 pytest.register_assert_rewrite(
     "tests.storagenode.store_contract",
+    "tests.storagenode.store_dropping_contract",
     "tests.storagenode.store_keeping_contract",
     "tests.storagenode.store_tiering_contract",
 )

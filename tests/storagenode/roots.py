@@ -13,6 +13,7 @@ from storagenode.protocol.layout import (
     QUARANTINE,
     STAGING,
     TRASH,
+    volume_marker,
 )
 from tests.storagenode.photo_samples import VOLUME
 from tests.storagenode.tombstones import PROOFS
@@ -35,6 +36,7 @@ class Roots:
             _empty(root)
         else:
             mark_root(root, self._node)
+        if not (root / volume_marker(VOLUME)).exists():
             file_system = DiskFileSystem(root)
             DiskStore(file_system, PROOFS).create_volumes([VOLUME])
             file_system.close_root()

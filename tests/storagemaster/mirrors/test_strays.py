@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from storagemaster.mirrors.strays import find_strays, volumes_by_stray
+from storagemaster.mirrors.strays import find_strays
 from tests.storagemaster.mirrors.test_placement import cluster_of, view
 
 VOLUMES = {1: ("e1", "w1"), 2: ("e2", "w2")}
@@ -23,7 +23,6 @@ def test_a_volume_that_is_left_on_a_node_is_a_stray():
     for up in (True, False):
         views = views_with("e1", (1, 2), up=up)
         assert find_strays(cluster_of(volumes=VOLUMES), views) == {2: ["e1"]}
-        assert volumes_by_stray(cluster_of(volumes=VOLUMES), views) == {"e1": [2]}
 
 
 def test_all_volumes_of_a_removed_node_are_strays():

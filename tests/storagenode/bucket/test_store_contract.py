@@ -7,12 +7,15 @@ import pytest
 
 from tests.storagenode.bucket.bucket_under_test import BucketStoreUnderTest
 from tests.storagenode.store_contract import WritingContract
+from tests.storagenode.store_dropping_contract import DroppingContract
 from tests.storagenode.store_erasing_contract import ErasingContract
 from tests.storagenode.store_keeping_contract import KeepingContract
 from tests.storagenode.store_tiering_contract import TieringContract
 
 
-class TestOnMoto(WritingContract, KeepingContract, TieringContract, ErasingContract):
+class TestOnMoto(
+    WritingContract, KeepingContract, TieringContract, DroppingContract, ErasingContract
+):
     """The whole contract on moto's server."""
 
     @pytest.fixture(name="trial")
@@ -32,7 +35,9 @@ class TestWithoutConditionalPuts(WritingContract):
         trial.close()
 
 
-class TestOnSeaweedFS(WritingContract, KeepingContract, TieringContract, ErasingContract):
+class TestOnSeaweedFS(
+    WritingContract, KeepingContract, TieringContract, DroppingContract, ErasingContract
+):
     """The whole contract on SeaweedFS's gateway."""
 
     @pytest.fixture(name="trial")

@@ -7,6 +7,7 @@ from storagenode.disk.reading import opened
 from storagenode.disk.store import DiskStore
 from storagenode.protocol.layout import STAGING
 from tests.storagenode.store_contract import WritingContract
+from tests.storagenode.store_dropping_contract import DroppingContract
 from tests.storagenode.store_erasing_contract import ErasingContract
 from tests.storagenode.store_keeping_contract import KeepingContract
 from tests.storagenode.store_tiering_contract import TieringContract
@@ -63,5 +64,7 @@ def _trial(roots, clock):
     trial.close()
 
 
-class TestDiskStore(WritingContract, KeepingContract, TieringContract, ErasingContract):
+class TestDiskStore(
+    WritingContract, KeepingContract, TieringContract, DroppingContract, ErasingContract
+):
     """The whole contract on a real disk."""
