@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import dataclasses
 import itertools
+import logging
 import os
 import random
 import shutil
@@ -44,6 +45,8 @@ from volumes.photo_path import VolumeId, parse_path
 
 COLO_OF = {"east-1": "east", "east-2": "east", "west-1": "west", "west-2": "west"}
 NODES = tuple(COLO_OF)
+log = logging.getLogger(__name__)
+
 MIRRORS = {1: ("east-1", "west-1"), 2: ("east-2", "west-2")}
 HOST = "127.0.0.1"
 NO_QUEUE_URL = "redis://127.0.0.1:1"
@@ -215,7 +218,11 @@ class SmallCluster:
     def mirrors_are_equal(self, number: int) -> bool:
         """Return True if the mirrors of a volume have the same digest for every shard."""
         digests = [self.stores[node].shard_digests(VolumeId(number)) for node in MIRRORS[number]]
-        return all(each == digests[0] for each in digests)
+        if digests.count(digests[0]) == len(digests):
+            return True
+        for node, found in zip(MIRRORS[number], digests, strict=True):
+            log.warning("mirror %s: %s, %s", node, found, sorted(self.files(node)))
+        return False
 
     async def wait_until_nothing_is_staged(self) -> None:
         """Return when no node has a staged file: nodes notice a lost sender by themselves."""
