@@ -7,7 +7,7 @@ is cut to a length and unprintable characters are removed.
 import codecs
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from PIL import ExifTags, Image, ImageFile, IptcImagePlugin
@@ -24,6 +24,8 @@ _TIME = re.compile(
     r"(\d{4}):(0[1-9]|1[0-2]):(0[1-9]|[12]\d|3[01]) ([01]\d|2[0-3]):([0-5]\d):([0-5]\d)"
 )
 _OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d|Z")
+# Cameras fill in these, and photographers who write a notice write more.
+_COPYRIGHT_MARK = re.compile(r"\(c\)|\u00a9|copyright|[\W_]", re.IGNORECASE)
 _IPTC_BYLINE = (2, 80)
 _IPTC_CREDIT = (2, 110)
 _IPTC_COPYRIGHT = (2, 116)
@@ -68,7 +70,7 @@ def read_metadata(
             iptc.get(_IPTC_BYLINE),
             iptc.get(_IPTC_CREDIT),
         ),
-        copyright=_first_text(
+        copyright=_first_notice(
             _value(exif.first, ExifTags.Base.Copyright), iptc.get(_IPTC_COPYRIGHT)
         ),
         is_adobe_rgb=parse_text(_value(interoperability, 1)) == _ADOBE_RGB_INDEX,
@@ -151,8 +153,16 @@ def _camera(make: object, model: object) -> str | None:
 
 
 def _first_text(*values: object) -> str | None:
+    return next(_texts(values), None)
+
+
+def _first_notice(*values: object) -> str | None:
+    return next((text for text in _texts(values) if _COPYRIGHT_MARK.sub("", text)), None)
+
+
+def _texts(values: Iterable[object]) -> Iterator[str]:
     texts = (parse_text(value, length_max=CREDIT_LENGTH_MAX) for value in values)
-    return next((text for text in texts if text is not None), None)
+    return (text for text in texts if text is not None)
 
 
 def _read_iptc(image: ImageFile.ImageFile) -> Mapping[tuple[int, int], object]:

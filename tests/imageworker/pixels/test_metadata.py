@@ -227,6 +227,7 @@ def test_a_text_has_at_most_100_characters_and_a_credit_200() -> None:
         ({(2, 110): b"Agency"}, "Agency", None),
         ({(2, 80): [b"Ada", b"Bea"], (2, 110): b"Agency"}, "Ada", None),
         ({(2, 116): b"2024"}, None, "2024"),
+        ({(2, 80): b"Ada", (2, 116): b"(c) "}, "Ada", None),
     ],
 )
 def test_each_iptc_record_is_found(
@@ -236,3 +237,14 @@ def test_each_iptc_record_is_found(
     monkeypatch.setattr(IptcImagePlugin, "getiptcinfo", lambda _: records)
     found = read_metadata(b"", _image(), JPEG)
     assert (found.artist, found.copyright) == (artist, copyright_)
+
+
+@pytest.mark.parametrize("notice", ["", "    ", ", ", "(C)", "\u00a9 ,", "Copyright (c)"])
+def test_a_copyright_notice_says_more_than_that_it_is_one(notice: str) -> None:
+    """Cameras fill in a mark by themselves, and the name of their owner is in no variant."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "Owner"
+    exif[ExifTags.Base.Copyright] = notice
+    found = _of(exif)
+    assert (found.artist, found.copyright) == ("Owner", None)
+    assert render_credit(found) == b""
