@@ -251,11 +251,12 @@ def _mirrors(cluster: Cluster, master: Master, nodes: NodeClients, ports: PortHe
         return ports.is_up(mirrors.cluster.masters[other].address)
 
     def uuid_of(node: NodeId) -> str:
-        found = mirrors.cluster.nodes.get(node)
-        return found.uuid if found else ""
+        return mirrors.cluster.node(node).uuid
 
     owners = VolumeOwners(cluster.masters, own=master.id, is_up=is_up)
-    mirrors = Mirrors(cluster, nodes.by_id, Fleet(nodes.by_id, uuid_of), master.colo, owners)
+    fleet = Fleet(nodes.by_id, uuid_of)
+    fleet.follow(cluster.nodes)
+    mirrors = Mirrors(cluster, nodes.by_id, fleet, master.colo, owners)
     return mirrors
 
 

@@ -203,8 +203,8 @@ class Cluster:
     variant_formats: VariantFormats = field(default_factory=VariantFormats)
     nodes: Mapping[NodeId, Node]
     volumes: Mapping[VolumeId, Volume]
-    gone_nodes: tuple[NodeId, ...] = ()
-    """Ids of removed nodes, which no other node can have."""
+    gone_nodes: Mapping[NodeId, Node] = field(default_factory=dict)
+    """The removed nodes, as they were. No other node can have their ids."""
     masters: Mapping[str, Master]
     edges: Mapping[str, Edge]
     ingests: Mapping[str, Ingest] = field(default_factory=dict)
@@ -215,8 +215,6 @@ class Cluster:
     """The version of the map that the nodes, volumes, and other processes are from."""
     map_after: str = ""
     """The digest of the version before it; empty for `cluster.toml`."""
-    earlier_nodes: Mapping[NodeId, Node] = field(default_factory=dict, compare=False)
-    """Nodes of the maps that this process followed before. Requests by those maps name them."""
     first: "Cluster | None" = field(default=None, compare=False)
     """The cluster by `cluster.toml`, or None if this is it."""
 
@@ -231,15 +229,15 @@ class Cluster:
         return tuple(sorted({node.colo for node in self.nodes.values()}))
 
     def node(self, id_: NodeId) -> Node:
-        """Return a node of this map, or of one that this process followed before.
+        """Return a node of this map or of an earlier one.
 
         An id is never used again, and a node never changes its colo. What a request has found out
         about a node is therefore true after it has left the map.
 
         Raises:
-            KeyError: No map that this process followed has the node.
+            KeyError: No map up to this one has the node.
         """
-        return self.nodes[id_] if id_ in self.nodes else self.earlier_nodes[id_]
+        return self.nodes[id_] if id_ in self.nodes else self.gone_nodes[id_]
 
     def mirrors_of(self, volume: VolumeId) -> tuple[Node, ...]:
         """Return the mirrors of a volume.

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 # A healthy node responds in milliseconds. A slower one would delay uploads as well.
 RESPONSE_SECONDS = 0.5
+# A removed node that is down is looked for once in these polls: most machines never return.
+POLLS_PER_LOOK = 30
 
 
 class StatusSource(Protocol):
@@ -136,7 +138,7 @@ class Fleet:
 
     def last_fault_of(self, nodes: Iterable[NodeId]) -> int:
         """Return the last moment at which any of the nodes can have missed a file."""
-        return max(map(self._faults.__getitem__, nodes))
+        return max((self._faults.get(node, 0) for node in nodes), default=0)
 
     @property
     def last_fault(self) -> int:
@@ -156,8 +158,15 @@ class Fleet:
         self._faults[node] = self.moment()
 
     async def poll(self) -> None:
-        """Request the status of all nodes concurrently."""
-        await asyncio.gather(*(self._poll_one(node) for node in self._nodes))
+        """Request the status of all nodes concurrently, seldom that of removed ones."""
+        looks = self.polls % POLLS_PER_LOOK == 0
+        await asyncio.gather(
+            *(
+                self._poll_one(node)
+                for node in self._nodes
+                if looks or node in self._members or self._views[node].up
+            )
+        )
         self.polls += 1
 
     async def _poll_one(self, node: NodeId) -> None:

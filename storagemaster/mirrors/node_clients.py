@@ -23,8 +23,8 @@ class NodeClients:
         self._certificate = certificate
 
     def follow(self, cluster: Cluster) -> None:
-        """Add clients of new nodes, and of nodes with another address."""
-        for node in cluster.nodes.values():
+        """Add clients of new nodes, of nodes with another address, and of removed ones."""
+        for node in (*cluster.gone_nodes.values(), *cluster.nodes.values()):
             if self._addresses.get(node.id) != node.write:
                 self._addresses[node.id] = node.write
                 self.by_id[node.id] = NodeClient(

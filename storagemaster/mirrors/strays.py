@@ -70,7 +70,7 @@ async def _digests(number: VolumeId, _: NodeId, node: NodeClient) -> dict[str, s
 
 
 async def refuse_foreign_map(mirrors: Mirrors) -> None:
-    """Compare the volume map with the files on the nodes.
+    """Compare the volume map with the files on its nodes. A removed node is only merged.
 
     Raises:
         InvalidConfig: A volume has files on some nodes, and all its mirrors are others and empty.
@@ -84,7 +84,8 @@ async def refuse_foreign_map(mirrors: Mirrors) -> None:
                 partial(_digests, number),
                 patience_seconds=OPERATOR_PATIENCE_SECONDS,
             )
-            holders = [node for node in strays if found.results.get(node)]
+            members = filter(mirrors.cluster.nodes.__contains__, strays)
+            holders = [node for node in members if found.results.get(node)]
             if holders and all(found.results.get(node) == {} for node in volume.mirrors):
                 problems.append(
                     Problem(

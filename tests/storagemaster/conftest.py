@@ -55,6 +55,7 @@ def _patience(monkeypatch):
     monkeypatch.setattr(signed_requests, "CONNECT_SECONDS", 10.0)
     monkeypatch.setattr(signed_requests, "TLS_CONNECT_SECONDS", 10.0)
     monkeypatch.setattr(fleet, "RESPONSE_SECONDS", 10.0)
+    monkeypatch.setattr(fleet, "POLLS_PER_LOOK", 1)
     monkeypatch.setattr(mirrors, "PATIENCE_SECONDS", 10.0)
 
 

@@ -120,11 +120,13 @@ class SmallCluster:
         for id_ in tuple(self._running):
             await self.stop(id_)
 
-    async def another_master(self, name: str = "m2", *, colo: str = "west") -> ManualMaster:
-        """Start one more storagemaster."""
+    async def another_master(
+        self, name: str = "m2", *, colo: str = "west", config: Cluster | None = None
+    ) -> ManualMaster:
+        """Start one more storagemaster, on a machine with the first map or with another one."""
         master = Master(id=name, colo=Colo(colo), address=Address(HOST, free_port()))
         self._running[name] = contextlib.AsyncExitStack()
-        running = running_manually(self.config, master, KEYS)
+        running = running_manually(config or self.config, master, KEYS)
         self.masters.append(await self._running[name].enter_async_context(running))
         return self.masters[-1]
 

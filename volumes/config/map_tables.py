@@ -2,8 +2,8 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from volumes.bucket_location import S3_SCHEME, InvalidLocation, parse_location
@@ -26,7 +26,8 @@ class MapTables:
     """The processes of a cluster, and its volumes."""
 
     nodes: Mapping[NodeId, Node]
-    gone_nodes: tuple[NodeId, ...] = ()
+    gone_nodes: Mapping[NodeId, Node] = field(default_factory=dict)
+    """The removed nodes, as they were."""
     volumes: Mapping[VolumeId, Volume]
     masters: Mapping[str, Master]
     edges: Mapping[str, Edge]
@@ -36,8 +37,8 @@ class MapTables:
 def read_map_tables(top: Table) -> MapTables:
     """Return the tables of a map, and report the mistakes in them."""
     nodes = _read_nodes(top)
-    gone = tuple(NodeId(text) for text in top.texts("gone_nodes", []))
-    for id_ in nodes.keys() & set(gone):
+    gone = {NodeId(id_): _read_node(id_, table) for id_, table in top.named_tables("gone_nodes")}
+    for id_ in nodes.keys() & gone.keys():
         top.add_problem(
             f"nodes.{id_}", "is in gone_nodes: ids are never used again; give the node a new id"
         )
@@ -54,21 +55,7 @@ def read_map_tables(top: Table) -> MapTables:
 
 
 def _read_nodes(top: Table) -> dict[NodeId, Node]:
-    nodes = {}
-    for id_, table in top.named_tables("nodes"):
-        nodes[NodeId(id_)] = Node(
-            id=NodeId(id_),
-            colo=Colo(table.plain_name("colo")),
-            read=table.address("read"),
-            write=table.address("write"),
-            store=table.text("store"),
-            state=NodeState(table.one_of("state", tuple(s.value for s in NodeState), "open")),
-            weight=table.number("weight", 1.0, least=WEIGHT_MIN, most=WEIGHT_MAX),
-            uuid=table.text("uuid", ""),
-            read_tls=table.address("read_tls") if "read_tls" in table.values else None,
-            **_read_store(table),
-        )
-        table.report_unknown_keys()
+    nodes = {NodeId(id_): _read_node(id_, table) for id_, table in top.named_tables("nodes")}
     if not nodes:
         top.add_problem("nodes", "is missing: a cluster needs at least two nodes, in two colos")
     if any(node.read_tls for node in nodes.values()):
@@ -77,6 +64,23 @@ def _read_nodes(top: Table) -> dict[NodeId, Node]:
                 message = "is missing: an edge reads from all nodes over TLS, or from none"
                 top.add_problem(f"nodes.{node.id}.read_tls", message)
     return nodes
+
+
+def _read_node(id_: str, table: Table) -> Node:
+    node = Node(
+        id=NodeId(id_),
+        colo=Colo(table.plain_name("colo")),
+        read=table.address("read"),
+        write=table.address("write"),
+        store=table.text("store"),
+        state=NodeState(table.one_of("state", tuple(s.value for s in NodeState), "open")),
+        weight=table.number("weight", 1.0, least=WEIGHT_MIN, most=WEIGHT_MAX),
+        uuid=table.text("uuid", ""),
+        read_tls=table.address("read_tls") if "read_tls" in table.values else None,
+        **_read_store(table),
+    )
+    table.report_unknown_keys()
+    return node
 
 
 def _read_store(table: Table) -> dict[str, Any]:
@@ -99,7 +103,7 @@ def _read_store(table: Table) -> dict[str, Any]:
 
 
 def _read_volumes(
-    top: Table, nodes: Mapping[NodeId, Node], gone: tuple[NodeId, ...]
+    top: Table, nodes: Mapping[NodeId, Node], gone: Collection[NodeId]
 ) -> dict[VolumeId, Volume]:
     volumes: dict[VolumeId, Volume] = {}
     tables = tuple(top.tables("volumes"))
@@ -146,7 +150,7 @@ def _read_ids(table: Table, name: str, default: list[str] | None) -> tuple[NodeI
 
 
 def _check_known(
-    table: Table, homes: Volume, nodes: Mapping[NodeId, Node], gone: tuple[NodeId, ...]
+    table: Table, homes: Volume, nodes: Mapping[NodeId, Node], gone: Collection[NodeId]
 ) -> None:
     for name in ("mirrors", "joining", "leaving"):
         ids: tuple[NodeId, ...] = getattr(homes, name)

@@ -30,7 +30,7 @@ def next_map(old: VolumeMap, wanted: MapTables, *, why: str) -> VolumeMap:
     """Return the version after a map, with these tables.
 
     `since` of a volume is the version that last changed its mirrors, or its joining or leaving
-    nodes. The ids of removed nodes are kept. A volume that was not in the map is new: it opens when
+    nodes. Removed nodes are kept apart. A volume that was not in the map is new: it opens when
     every edge knows it.
     """
     version = old.version + 1
@@ -43,8 +43,8 @@ def next_map(old: VolumeMap, wanted: MapTables, *, why: str) -> VolumeMap:
         return dataclasses.replace(volume, since=before.since if before and is_same else version)
 
     volumes = {number: numbered(volume) for number, volume in wanted.volumes.items()}
-    removed = old.tables.nodes.keys() - wanted.nodes.keys()
-    gone = tuple(sorted(removed.union(old.tables.gone_nodes)))
+    removed = {id_: node for id_, node in old.tables.nodes.items() if id_ not in wanted.nodes}
+    gone = dict(sorted({**old.tables.gone_nodes, **removed}.items()))
     tables = dataclasses.replace(wanted, volumes=volumes, gone_nodes=gone)
     return VolumeMap(version=version, after=old.id.digest, why=why, tables=tables)
 
@@ -73,7 +73,7 @@ def refusals(old: MapTables, new: MapTables) -> list[str]:
     """Return why a map must not follow another one, each with what to do; empty if it may.
 
     A volume is never removed, keeps a mirror that has its files, and stays in as many colos. A node
-    keeps its colo, and a removed one does not return.
+    keeps its colo, and a removed one does not return. A node with a disk is left.
     """
     missing = [number for number in old.volumes if number not in new.volumes]
     found = []
@@ -103,10 +103,15 @@ def refusals(old: MapTables, new: MapTables) -> list[str]:
             f"volumes {_numbers(fewer)} would be in fewer colos than now; add a mirror or a "
             "joining node in another colo"
         )
-    if returned := sorted(new.nodes.keys() & set(old.gone_nodes)):
+    if returned := sorted(new.nodes.keys() & old.gone_nodes.keys()):
         found.append(
             f"nodes {', '.join(returned)} were removed, and their disks may hold deleted photos; "
             "add them under other ids"
+        )
+    if all(node.bucket for node in new.nodes.values()):
+        found.append(
+            "only nodes with buckets would be left, and they do not vote: no later map could be "
+            "put in force; keep a node with a disk"
         )
     moved = [id_ for id_, node in new.nodes.items() if _colo_changed(old.nodes.get(id_), node)]
     if moved:

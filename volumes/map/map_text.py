@@ -28,8 +28,6 @@ def render_map(volume_map: VolumeMap) -> str:
         **({"at": volume_map.at} if volume_map.at else {}),
         **({"by": volume_map.by} if volume_map.by else {}),
     }
-    if volume_map.tables.gone_nodes:
-        head["gone_nodes"] = list(volume_map.tables.gone_nodes)
     return "\n".join([*_assignments(head), "", *_tables(volume_map.tables)])
 
 
@@ -98,6 +96,8 @@ def _raise_problems(top: Table) -> None:
 def _tables(tables: MapTables) -> Iterator[str]:
     for node in tables.nodes.values():
         yield from _table(f"[nodes.{node.id}]", _node(node))
+    for node in tables.gone_nodes.values():
+        yield from _table(f"[gone_nodes.{node.id}]", _node(node))
     for master in tables.masters.values():
         fields = {"colo": master.colo, "address": str(master.address)}
         if master.internal is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from volumes.cluster import Cluster
+from volumes.cluster import Cluster, Node
 from volumes.config.map_tables import MapTables
 
 
@@ -63,7 +63,7 @@ def tables_of(cluster: Cluster) -> MapTables:
 
 
 def with_map(cluster: Cluster, volume_map: VolumeMap) -> Cluster:
-    """Return the cluster with the tables of a map. It remembers the nodes of the map before."""
+    """Return the cluster with the tables of a map."""
     tables = {
         each.name: getattr(volume_map.tables, each.name) for each in dataclasses.fields(MapTables)
     }
@@ -71,7 +71,6 @@ def with_map(cluster: Cluster, volume_map: VolumeMap) -> Cluster:
         cluster,
         map_version=volume_map.version,
         map_after=volume_map.after,
-        earlier_nodes={**cluster.earlier_nodes, **cluster.nodes},
         first=cluster.first or cluster,
         **tables,
     )
@@ -79,11 +78,8 @@ def with_map(cluster: Cluster, volume_map: VolumeMap) -> Cluster:
 
 def _agreed(tables: MapTables) -> dict[str, Any]:
     return {
-        "nodes": [
-            [n.id, n.colo, str(n.read), str(n.write), str(n.bucket or ""), n.state.value, n.weight]
-            for n in tables.nodes.values()
-        ],
-        "gone_nodes": list(tables.gone_nodes),
+        "nodes": list(map(_agreed_of_node, tables.nodes.values())),
+        "gone_nodes": list(map(_agreed_of_node, tables.gone_nodes.values())),
         "volumes": [
             [v.number, v.mirrors, v.joining, v.leaving, v.state.value, v.since]
             for v in tables.volumes.values()
@@ -96,3 +92,7 @@ def _agreed(tables: MapTables) -> dict[str, Any]:
         ],
         "ingests": [[i.id, i.colo, str(i.listen)] for i in tables.ingests.values()],
     }
+
+
+def _agreed_of_node(n: Node) -> list[Any]:
+    return [n.id, n.colo, str(n.read), str(n.write), str(n.bucket or ""), n.state.value, n.weight]

@@ -12,7 +12,7 @@ from tests.storagemaster.small_cluster import HOST, MIRRORS, NODES
 from volumes.address import Address
 from volumes.cluster import Colo, Master
 from volumes.map.map_text import render_map
-from volumes.map.volume_map import map_of
+from volumes.map.volume_map import map_of, with_map
 from volumes.volume_state import VolumeState
 
 NEW_MIRROR = "west-2"
@@ -340,6 +340,26 @@ async def test_hints_for_a_removed_node_are_delivered_and_its_return_loses_nothi
     await cluster.master.moves.advance_all()
     await cluster.master.moves.advance_all()
     assert old.original in cluster.visible("west-2")
+
+
+async def test_the_files_of_a_removed_node_are_found_by_a_storagemaster_that_starts_later(cluster):
+    """Its machine has the map without the node, and no storagemaster is left that had another."""
+    stored = await cluster.master.upload(picture(), volume=2)
+    await remove(cluster, "west-2")
+    for node in ("east-2", "west-1"):
+        cluster.path(node, stored.original).unlink(missing_ok=True)
+    other = await cluster.another_master(
+        config=with_map(cluster.config, cluster.master.maps.in_force)
+    )
+    await other.reconcile.reconcile(2)
+    for node in ("east-2", "west-1"):
+        assert stored.original in cluster.visible(node)
+    (alert,) = [
+        each
+        for each in (await other.request("GET", "/status")).document["alerts"]
+        if each.startswith("node west-2 holds volumes")
+    ]
+    assert alert.endswith("They wait for west-2 to be switched off, which has left the map")
 
 
 async def test_a_resumable_upload_outlives_its_nodes_while_they_respond(cluster):

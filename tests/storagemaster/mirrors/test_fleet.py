@@ -215,3 +215,24 @@ async def test_poll_is_concurrent():
     async with asyncio.timeout(5):
         await fleet.poll()
     assert all(fleet.is_up(name) for name in "abc")
+
+
+async def test_a_removed_node_that_is_down_is_looked_for_seldom():
+    """Most never return, and each look waits for a timeout. One that is back is found."""
+    looks = []
+
+    class GoneNode(FailingNode):
+        async def status(self, *, timeout_seconds):
+            looks.append(timeout_seconds)
+            return await super().status(timeout_seconds=timeout_seconds)
+
+    nodes = {"a": RespondingNode(), "gone": GoneNode(Unreachable("off"))}
+    fleet = Fleet(nodes)
+    fleet.follow(["a"])
+    for _ in range(60):
+        await fleet.poll()
+    assert len(looks) == 2
+    assert set(fleet.view()) == {"a"}
+    nodes["gone"] = RespondingNode(node="gone")
+    await fleet.poll()
+    assert fleet.is_up("gone")

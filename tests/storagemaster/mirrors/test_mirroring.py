@@ -26,7 +26,8 @@ from tests.storagemaster.mirrors.storing_nodes import (
     jumping,
 )
 from tests.storagemaster.mirrors.test_placement import TWO_COLOS, cluster_of
-from volumes.map.volume_map import VolumeMap, tables_of, with_map
+from volumes.map.changes import next_map
+from volumes.map.volume_map import map_of, tables_of, with_map
 
 
 @pytest.fixture(name="nodes")
@@ -77,7 +78,7 @@ def without(cluster, *nodes):
     """Return the cluster by a next map, which has some nodes no longer."""
     left = {id_: node for id_, node in cluster.nodes.items() if id_ not in nodes}
     tables = dataclasses.replace(tables_of(cluster), nodes=left)
-    return with_map(cluster, VolumeMap(version=2, after="", why="", tables=tables))
+    return with_map(cluster, next_map(map_of(cluster), tables, why=""))
 
 
 class LastNode(Node):

@@ -114,13 +114,13 @@ def test_a_volume_stays_in_as_many_colos():
 
 
 def test_a_removed_node_does_not_return():
-    """Its id is kept by every later map, whatever an operator edits."""
+    """Every later map keeps it apart, with its address, whatever an operator edits."""
     node = dataclasses.replace(TABLES.nodes["east-1"], id="east-3")
     with_node = dataclasses.replace(TABLES, nodes={**TABLES.nodes, "east-3": node})
     second = next_map(FIRST, with_node, why="")
     third = next_map(second, TABLES, why="")
-    fourth = next_map(third, dataclasses.replace(third.tables, gone_nodes=()), why="")
-    assert third.tables.gone_nodes == fourth.tables.gone_nodes == ("east-3",)
+    fourth = next_map(third, dataclasses.replace(third.tables, gone_nodes={}), why="")
+    assert third.tables.gone_nodes == fourth.tables.gone_nodes == {"east-3": node}
     (refusal,) = refusals(fourth.tables, with_node)
     assert refusal.startswith("nodes east-3 were removed")
 
@@ -128,3 +128,15 @@ def test_a_removed_node_does_not_return():
 def test_one_mirror_that_stays_is_enough():
     """The others are filled from it."""
     assert refusals(TABLES, volume_with(mirrors=(MIRRORS[0], OTHERS[1]))) == []
+
+
+def test_a_map_without_a_node_with_a_disk_is_refused():
+    """It would be the last one: buckets do not vote."""
+    buckets = {
+        id_: dataclasses.replace(node, store=f"s3://photos/{id_}")
+        for id_, node in TABLES.nodes.items()
+    }
+    (refusal,) = refusals(TABLES, dataclasses.replace(TABLES, nodes=buckets))
+    assert refusal.endswith("keep a node with a disk")
+    one_disk = dataclasses.replace(TABLES, nodes={**buckets, "east-1": TABLES.nodes["east-1"]})
+    assert refusals(TABLES, one_disk) == []

@@ -101,7 +101,9 @@ DRAINED = with_changed_nodes(TABLES, ["east-2"], state=NodeState.DRAINING)
         (lambda: require_target(DRAINED, VOLUMES[0], "east-2"), "node drain east-2 --undo"),
         (lambda: with_node(TABLES, node("east-1")), "node east-1 exists already; "),
         (
-            lambda: with_node(dataclasses.replace(TABLES, gone_nodes=("east-9",)), node("east-9")),
+            lambda: with_node(
+                dataclasses.replace(TABLES, gone_nodes={"east-9": node("east-9")}), node("east-9")
+            ),
             "ids are never used again; ",
         ),
         (lambda: with_changed_nodes(TABLES, ["x"], weight=1.0), "unknown node 'x'; known nodes: "),
