@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
 from types import MappingProxyType
 
 from aiohttp import web
@@ -146,6 +146,27 @@ class Authorization:
         return caller.token_id not in self._revoked_tokens and not is_expired(
             caller.expiry, self._now_seconds()
         )
+
+    async def until_revoked(
+        self, token_id: str, body: AsyncIterator[bytes]
+    ) -> AsyncIterator[bytes]:
+        """Yield the body of an upload; raise instead of ending if its token is revoked meanwhile.
+
+        A body can take hours, and may have begun before a leak was noticed.
+
+        Raises:
+            NotAuthorized: The token was revoked.
+        """
+        async for chunk in body:
+            self._refuse_revoked(token_id)
+            yield chunk
+        self._refuse_revoked(token_id)
+
+    def _refuse_revoked(self, token_id: str) -> None:
+        if token_id in self._revoked_tokens:
+            raise NotAuthorized(
+                f"token {token_id} was revoked during the upload; nothing was stored"
+            )
 
     def sender_of(
         self, request: web.Request, scope: Scope | None, *, takes_tickets: bool = False

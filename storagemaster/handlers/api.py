@@ -183,14 +183,15 @@ class Api:
             sha256=declared_digest(request),
         )
         upload = upload_request(request, declared)
+        caller = request[CALLER]
+        body = _first_file_of(request) if is_form else request.content.iter_any()
         incoming = UploadBody(
-            _first_file_of(request) if is_form else request.content.iter_any(),
+            self._authorization.until_revoked(caller.token_id, body),
             upload.declared,
             bytes_max=body_limit(upload, self._upload_bytes_max),
             formats=upload.formats,
         )
         receipt, is_new = await self._uploads.take(incoming, upload)
-        caller = request[CALLER]
         request[STORED] = upload_act(receipt.reference, caller.token_id, caller.application)
         if upload.is_waiting:
             receipt = await wait_for_sizes(

@@ -175,7 +175,8 @@ class TusApi:
         room = max(0, upload.bytes_total - offset)
         if (request.content_length or 0) > room:
             raise _too_large(upload, room)
-        body = _refusing_more(request.content.iter_any(), upload, room)
+        sent = self._authorization.until_revoked(upload.token_id, request.content.iter_any())
+        body = _refusing_more(sent, upload, room)
         progress = await self._uploads.append(
             upload, _verified(body, checks), offset=offset, whole=bool(checks), urls=urls
         )

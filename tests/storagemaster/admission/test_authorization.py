@@ -223,3 +223,51 @@ async def test_a_revoked_token_is_refused_by_a_running_storagemaster(cluster, tm
         async with session.delete(deleted, headers=other) as done:
             assert done.status == 200
         assert b"deleted" not in await asyncio.wait_for(stream.content.read(), 20)
+
+
+class Revocations(set):
+    """Ids of revoked tokens that tell when one was looked up."""
+
+    def __init__(self):
+        super().__init__()
+        self.looked_up = asyncio.Event()
+
+    def __contains__(self, token_id):
+        self.looked_up.set()
+        return super().__contains__(token_id)
+
+
+@pytest.mark.parametrize("how", ["POST", "PATCH"])
+async def test_an_upload_under_way_is_refused_once_its_token_is_revoked(cluster, how):
+    """Nothing is stored, however slowly the body arrives."""
+    revoked, token, photo = Revocations(), new_token(["upload"]), picture()
+    master = Master(id="m9", colo=Colo("east"), address=Address("127.0.0.1", free_port()))
+
+    async def body():
+        yield photo[:1000]
+        await revoked.looked_up.wait()
+        revoked.add(token.id)
+        yield photo[1000:]
+
+    authorization = {"Authorization": f"Bearer {sign_token(KEYS, token)}"}
+    headers = {"Tus-Resumable": "1.0.0", "Upload-Length": str(len(photo))}
+    patch = {**headers, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    async with (
+        app.running_master(cluster.config, master, KEYS, revoked),
+        aiohttp.ClientSession(f"http://{master.address}") as session,
+    ):
+        url = "/photos?volume=1"
+        if how == "PATCH":
+            begin = authorization | headers
+            async with session.post("/uploads?volume=1", headers=begin) as begun:
+                assert begun.status == 201
+                url = begun.headers["Location"]
+        revoked.looked_up.clear()
+        sent = authorization if how == "POST" else patch
+        async with session.request(how, url, data=body(), headers=sent) as refused:
+            assert refused.status == 401
+            assert "was revoked during the upload" in (await refused.json())["detail"]
+        if how == "PATCH":
+            async with session.head(url, headers=headers) as gone:
+                assert gone.status == 404
+    assert not any("_o." in path for node in cluster.config.nodes for path in cluster.files(node))
