@@ -62,6 +62,8 @@ def exchange(address: Address, request: bytes, *, tls: ssl.SSLContext | None = N
         connection = stack.enter_context(
             socket.create_connection((address.host, address.port), ANSWER_SECONDS_MAX)
         )
+        # A request that follows a handshake would wait for a delayed ACK of 40 ms.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
             connection = stack.enter_context(tls.wrap_socket(connection))
         connection.sendall(request)
