@@ -15,8 +15,9 @@ def named(options)
   options.transform_keys(&:to_sym)
 end
 
-urls = vectors["urls"].select { |each| each["url"] }.map do |each|
-  photo_url(application.merge(each.slice("read_key")), each["reference"], each["size"], **named(each.slice("ext", "expires", "now")))
+urls = vectors["urls"].select { |each| each["url"] || each["read_key"] }.map do |each|
+  own = application.merge(each.slice("read_key"))
+  attempt { photo_url(own, each["reference"], each["size"], **named(each.slice("ext", "expires", "now"))) }
 end
 tickets = vectors["tickets"].select { |each| each["ticket"] }.map do |each|
   ticket(application, now: each["now"], **named(each["options"]))
