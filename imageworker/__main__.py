@@ -61,7 +61,7 @@ def main() -> int:
         sys.stderr.write(f"imageworker: {error}\n")
         return 2
     with (
-        MapFollower(arguments.config, keys, colo=colo, certificate=certificate),
+        MapFollower(arguments.config, keys, colo=colo, certificate=certificate).running(),
         sizes_workers(followed.now, keys, colo=colo, metrics=metrics) as new_worker,
     ):
         work_until_stopped(new_worker)

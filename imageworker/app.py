@@ -103,16 +103,15 @@ def sizes_workers(
         connection = queue_client(server, socket_connect_timeout=QUEUE_CONNECT_SECONDS)
 
         job_metrics = metrics or JobMetrics()
-        heartbeat = stack.enter_context(
-            Heartbeat(
-                queue_client(
-                    server,
-                    socket_timeout=HEARTBEAT_RESPONSE_SECONDS,
-                    socket_connect_timeout=QUEUE_CONNECT_SECONDS,
-                ),
-                map_digest=FollowedDigest(follow).now,
-            )
+        heartbeat = Heartbeat(
+            queue_client(
+                server,
+                socket_timeout=HEARTBEAT_RESPONSE_SECONDS,
+                socket_connect_timeout=QUEUE_CONNECT_SECONDS,
+            ),
+            map_digest=FollowedDigest(follow).now,
         )
+        stack.enter_context(heartbeat.running())
 
         def new_worker() -> SizesWorker:
             name = f"{colo}-{socket.gethostname()}-{secrets.token_hex(4)}"

@@ -5,14 +5,13 @@ machine follow that file. On other machines, this client keeps the file.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import aiohttp
 from yarl import URL
@@ -50,7 +49,7 @@ class NoMap(Exception):
 
 
 class MapFollower:
-    """Thread that keeps the file of the volume map beside a config. A context manager."""
+    """Thread that keeps the file of the volume map beside a config."""
 
     def __init__(
         self,
@@ -77,20 +76,15 @@ class MapFollower:
         self._now_seconds = now_seconds
         self._reported = ""
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
 
-    def __enter__(self) -> Self:
-        """Start the thread."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stopped.set()
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Run the thread until the block exits."""
+        threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True).start()
+        try:
+            yield
+        finally:
+            self._stopped.set()
 
     async def follow(self, session: aiohttp.ClientSession) -> None:
         """Store the map in force, if it is newer than the one of this machine.

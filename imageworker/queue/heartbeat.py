@@ -1,9 +1,8 @@
 """Heartbeat of a worker, also while it processes a photo."""
 
+import contextlib
 import threading
-from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Iterator
 
 import redis
 
@@ -16,7 +15,7 @@ from storagemaster.job_wire import (
 
 
 class Heartbeat:
-    """Thread that renews a worker's key in the queue server. A context manager.
+    """Thread that renews a worker's key in the queue server.
 
     It writes nothing before the first `register`.
     """
@@ -25,22 +24,18 @@ class Heartbeat:
         self._connection = connection
         self._map_digest = map_digest
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
         self._name = ""
 
-    def __enter__(self) -> Self:
-        """Start the thread."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stopped.set()
-        self._thread.join()
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Run the thread until the block exits."""
+        thread = threading.Thread(target=self._run, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stopped.set()
+            thread.join()
 
     def register(self, name: str) -> None:
         """Send a heartbeat for this worker now, and then every `HEARTBEAT_SECONDS`.

@@ -330,7 +330,7 @@ def _write(
         watched = EdgeWatch(
             cluster_path=path, render=render, folder=folder, check=check, report=report
         )
-        with map_follower:
+        with map_follower.running():
             watched.run()
 
 
