@@ -16,11 +16,13 @@ def move_volume_to_trash(
 ) -> None:
     """Move a volume to the trash of a day; return when that is durable.
 
-    A crash leaves a volume with fewer files, which can be dropped again: its marker goes last.
+    A crash leaves a volume with fewer files, which can be dropped again: its marker goes last. A
+    tombstone that is written meanwhile moves as well.
     """
-    for shard in sorted(set(names_in(file_system, str(volume))).intersection(SHARDS)):
-        _move_shard(file_system, directories, f"{volume}/{shard}", day)
-        crashpoint("shard_dropped")
+    while shards := sorted(set(names_in(file_system, str(volume))).intersection(SHARDS)):
+        for shard in shards:
+            _move_shard(file_system, directories, f"{volume}/{shard}", day)
+            crashpoint("shard_dropped")
     for name in names_in(file_system, str(volume)):
         file_system.unlink(f"{volume}/{name}")
     file_system.remove_directory(str(volume))
@@ -36,7 +38,16 @@ def _move_shard(
         target = trash_path(day, shard)
         directories.make_parents_of(f"{target}/x")
         for name in names:
-            file_system.rename(f"{shard}/{name}", f"{target}/{name}")
+            _move(file_system, f"{shard}/{name}", f"{target}/{name}")
         file_system.fsync_directory(target)
         file_system.fsync_directory(shard)
     file_system.remove_directory(shard)
+
+
+def _move(file_system: FileSystem, path: str, target: str) -> None:
+    try:
+        file_system.rename(path, target)
+    except FileNotFoundError:
+        # A delete has moved it.
+        if file_system.exists(path):
+            raise

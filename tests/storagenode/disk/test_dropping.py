@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from storagenode.protocol.errors import NotAMirror, OutOfSpace
-from storagenode.protocol.layout import summaries_path
+from storagenode.protocol.layout import Place, summaries_path
 from tests.storagenode.photo_samples import (
     MTIME,
     OTHER_VOLUME,
@@ -16,6 +16,8 @@ from tests.storagenode.photo_samples import (
     version_of,
 )
 from tests.storagenode.store_under_test import put
+from tests.storagenode.tombstones import write_tombstone
+from volumes.photo_path import PhotoTombstone
 
 OF, LATER = version_of(7), version_of(8)
 DATA = bytes_of("photo")
@@ -48,6 +50,23 @@ def test_a_volume_that_the_disk_cannot_move_stays_until_it_can(held, root, monke
     assert VOLUME in held.volumes
     held.drop_volume(VOLUME, digest(held))
     assert [each.file for each in held.list_trash(VOLUME, OF.photo)] == [variant_of(OF).file]
+    assert held.volumes == (OTHER_VOLUME,)
+    assert not (root / str(VOLUME)).exists()
+
+
+def test_a_photo_deleted_during_the_drop_is_not_left_on_the_disk(held, root, monkeypatch):
+    """Its tombstone moves to the trash as well, and the delete moves its files."""
+    rename = type(held.file_system).rename
+    left = [Place(PhotoTombstone(VOLUME, OF.photo))]
+
+    def delete_first(file_system, path, target):
+        while left:
+            write_tombstone(held, left.pop())
+        rename(file_system, path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(held.file_system), "rename", delete_first)
+        held.drop_volume(VOLUME, digest(held))
     assert held.volumes == (OTHER_VOLUME,)
     assert not (root / str(VOLUME)).exists()
 
