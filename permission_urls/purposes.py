@@ -40,3 +40,8 @@ class Purpose(StrEnum):
     def is_rotated(self) -> bool:
         """True if its keys can be replaced."""
         return self is not Purpose.PHOTO_ID
+
+    @property
+    def outlives_its_keys(self) -> bool:
+        """True if what a key signed stays valid after the key is retired."""
+        return self in {Purpose.TOMBSTONE, Purpose.MAP}

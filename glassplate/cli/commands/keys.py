@@ -297,7 +297,7 @@ def export(
     soon, and edges and nodes refuse all others. It ends when the key that it derives from is
     retired.
 
-    Retired keys are left out.
+    Retired keys are left out, but for tombstone and map: what they signed stays valid.
 
     \b
     Examples:
@@ -308,7 +308,7 @@ def export(
     current = load_keys(_key_file(connection))
     restriction = parse_restriction(size_classes, longest)
     if restriction == UNRESTRICTED:
-        exported = {purpose: current.ring(purpose).without_retired() for purpose in purposes}
+        exported = {purpose: _exported_ring(current, purpose) for purpose in purposes}
     elif set(purposes) != {Purpose.READ}:
         raise WrongUsage("only a key of purpose read can be restricted; export the others alone")
     else:
@@ -317,6 +317,11 @@ def export(
     click.echo(
         f"Wrote {out}: {', '.join(purposes)}{f' {restriction.text}' * bool(restriction.text)}"
     )
+
+
+def _exported_ring(keys: Keys, purpose: Purpose) -> KeyRing:
+    ring = keys.ring(purpose)
+    return ring if purpose.outlives_its_keys else ring.without_retired()
 
 
 def _restricted_ring(keys: Keys, restriction: Restriction) -> KeyRing:

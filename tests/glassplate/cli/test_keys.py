@@ -16,10 +16,13 @@ from permission_urls import (
     Purpose,
     ReadSigner,
     RetiredKey,
+    TombstoneProofs,
     Verifier,
     derived_key,
     load_keys,
     save_keys,
+    sign_map,
+    verify_map,
 )
 
 STEM = "42/k7/01jd3x8m2c9qp4k7_3fz8qd"
@@ -247,6 +250,21 @@ def test_an_exported_file_signs_urls_and_nothing_else(keys, key_file, tmp_path):
     for purpose in set(Purpose) - {Purpose.READ}:
         for key in load_keys(key_file).ring(purpose).keys:
             assert key.secret.hex() not in text
+
+
+def test_an_exported_file_proves_old_tombstones_and_maps(keys, key_file, tmp_path):
+    """A node that lost them would obey no delete from before a rotation."""
+    keys("init")
+    before = load_keys(key_file)
+    proof, signed_map = TombstoneProofs(before).sign(f"{STEM}.gone"), sign_map(before, "map\n")
+    assert keys("add", "--purpose", "tombstone", "--purpose", "map").exit_code == 0
+    for purpose in ("tombstone", "map"):
+        assert keys("retire", "--purpose", purpose, "a", "--yes").exit_code == 0
+    node_keys = tmp_path / "node-keys.toml"
+    keys("export", "--purpose", "tombstone", "--purpose", "map", "--out", str(node_keys))
+    exported = load_keys(node_keys)
+    assert TombstoneProofs(exported).is_genuine(f"{STEM}.gone", proof)
+    assert verify_map(exported, signed_map) == "map\n"
 
 
 def test_a_restricted_key_signs_within_its_restriction(keys, key_file, tmp_path):
