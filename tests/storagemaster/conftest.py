@@ -11,7 +11,7 @@ from storagenode.transport import signed_requests
 from tests.free_ports import free_port
 from tests.storagemaster.bundles_to_send import body_of, sizes_of
 from tests.storagemaster.pictures import picture
-from tests.storagemaster.small_cluster import SmallCluster, make_roots, node_cluster, wipe
+from tests.storagemaster.small_cluster import SmallCluster, make_roots, node_cluster
 
 REAL_PATIENCE_SECONDS = mirrors.PATIENCE_SECONDS
 
@@ -89,8 +89,6 @@ def _cluster_with(runner, roots, patience):
     yield start
     for cluster in clusters:
         runner.run(cluster.close())
-        for root in roots.values():
-            wipe(root, since_nanoseconds=cluster.since_nanoseconds)
 
 
 @pytest.fixture(name="cluster")

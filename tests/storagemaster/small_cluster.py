@@ -112,13 +112,18 @@ class SmallCluster:
         return self
 
     async def close(self) -> None:
-        """Stop everything, the links first, so that nothing waits for the data that they hold."""
+        """Stop everything, and remove its files: the roots are shared with later tests.
+
+        The links stop first, so that nothing waits for the data that they hold.
+        """
         masters = [id_ for id_ in self._running if id_ not in NODES]
         for id_ in masters:
             await self.stop(id_)
         await self._stack.aclose()
         for id_ in tuple(self._running):
             await self.stop(id_)
+        for root in self._roots.values():
+            wipe(root, since_nanoseconds=self.since_nanoseconds)
 
     async def another_master(
         self, name: str = "m2", *, colo: str = "west", config: Cluster | None = None

@@ -18,7 +18,7 @@ from tests.storagemaster.moves.test_moves import (
     state,
     upload,
 )
-from tests.storagemaster.small_cluster import MIRRORS, SmallCluster, node_cluster, wipe
+from tests.storagemaster.small_cluster import MIRRORS, SmallCluster, node_cluster
 from volumes.photo_path import parse_path
 
 DISKS, BUCKETS = MIRRORS[1], MIRRORS[2]
@@ -52,8 +52,6 @@ def _cluster(runner, roots, patience, servers, monkeypatch):
     yield (cluster := runner.run(start_following(start)))
     restore_roots(cluster)
     runner.run(cluster.close())
-    for root in roots.values():
-        wipe(root, since_nanoseconds=cluster.since_nanoseconds)
 
 
 def with_buckets(cluster, servers):

@@ -30,6 +30,8 @@ def _urls(node):
         place = variant_of(version_of(number), "o")
         node.put(place, bytes_of(name, size=size))
         urls[name] = node.url(place.file)
+        # A machine that stalls meanwhile has fenced the node.
+        node.run(lift_fences(node.client))
         assert node.read(urls[name]).status == 200
     return urls
 
