@@ -18,7 +18,8 @@ from volumes.config.cluster_file import MAP_NAME, load_cluster
 from volumes.config.config_reader import InvalidConfig
 
 POLL_SECONDS = 0.5
-PAUSE_SECONDS_MAX = 60.0
+# A busy server can refuse a reload, and new keys have to reach it soon.
+PAUSE_SECONDS_MAX = 5.0
 
 _Stamp = tuple[int, int, int] | None
 
