@@ -1,6 +1,7 @@
 """One drill: start a cluster, load it, inject faults, wait for convergence, and check."""
 
 import asyncio
+import contextlib
 import dataclasses
 import time
 import traceback
@@ -15,6 +16,7 @@ from drill.checks.convergence import (
     read_from_all_servers,
     wait_until_converged,
 )
+from drill.checks.copies import CopyCount, watch_copies
 from drill.checks.photo_index import index_history
 from drill.checks.stalls import detect_stalls
 from drill.checks.verdict import GONE_AFTER_HEAL_SECONDS_MAX, Criteria, Verdict
@@ -103,7 +105,12 @@ async def _run(
     scenario = drill.scenario
     sampler = Sampler(drill_cluster, drill.samples)
     drill.begun_ns = now_ns()
-    async with sampler.running(watch), detect_stalls() as stalls:
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(sampler.running(watch))
+        stalls = await stack.enter_async_context(detect_stalls())
+        copies = CopyCount()
+        if scenario.changes_maps:
+            copies = await stack.enter_async_context(watch_copies(drill_cluster))
         async with Load(drill_cluster, scenario.pace, seed=drill.seed).running():
             began_ns = now_ns()
             timeline = [_step(drill_cluster, drill, step, load_seconds) for step in scenario.steps]
@@ -133,6 +140,8 @@ async def _run(
         quarantined_max=drill.evidence.damaged_files,
         missing_bytes=pending.missing_bytes,
         moved_bytes=moved,
+        copies_watched=scenario.changes_maps,
+        shortages=copies.shortages,
         listing_bytes=LISTING_BYTES_MIN + int(converging_seconds * LISTING_BYTES_PER_SECOND),
     )
     drill.verdict = check(drill_cluster.history.operations, state, drill.criteria)

@@ -1,4 +1,4 @@
-"""The checker: fifteen rules over a history and a final state.
+"""The checker: sixteen rules over a history and a final state.
 
 Pure: no network, no disk, no clock. Run time is linear in operations and files.
 """
@@ -38,6 +38,7 @@ RULES: Mapping[str, tuple[str, Rule]] = {
         "Repair traffic is bounded by the bytes that were missing",
         final_state_rules.repair_traffic_bounded,
     ),
+    "C16": ("Moves never leave a photo with fewer copies", final_state_rules.copies_kept),
 }
 
 

@@ -173,6 +173,16 @@ def repair_traffic_bounded(case: Case, finding: Finding) -> None:
         )
 
 
+def copies_kept(case: Case, finding: Finding) -> None:
+    """C16: while the map changed, a kept original with two copies always had two."""
+    if not case.criteria.copies_watched:
+        return
+    for promise in case.index.kept():
+        finding.count()
+        if shortage := case.criteria.shortages.get(promise.path):
+            finding.add_violation(f"{promise.path} was {shortage}", promise.reference)
+
+
 def _files_by_version(state: FinalState) -> dict[str, set[str]]:
     """Return the paths of each version's files on any node, without tombstones."""
     found: dict[str, set[str]] = defaultdict(set)

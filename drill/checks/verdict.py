@@ -41,6 +41,10 @@ class Criteria:
     """Bytes that the nodes sent from then on."""
     listing_bytes: int = 0
     """Bytes that the comparison of mirrors takes in that time without any repair."""
+    copies_watched: bool = False
+    """True if the map changed."""
+    shortages: Mapping[str, str] = field(default_factory=dict)
+    """The originals with too few copies while the map changed: what was seen, by path."""
 
 
 @dataclass(frozen=True, slots=True)

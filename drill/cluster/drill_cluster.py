@@ -23,8 +23,9 @@ from glassplate.session.retries import Retries, Timeouts
 from runtime.tasks_beside import run_beside
 from storagenode.disk.marker import mark_root
 from volumes.cluster import Cluster, NodeId
+from volumes.config.map_tables import MapTables
 from volumes.map.map_text import parse_tables
-from volumes.map.volume_map import VolumeMap, with_map
+from volumes.map.volume_map import VolumeMap, tables_of, with_map
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +53,13 @@ class DrillCluster:
         """The edges that follow no map at present."""
         self.bucket = bucket
         """The third mirror, if the scenario has one."""
-        self.stores: dict[str, RawStore] = {
-            id_: RawDisk(Path(node.store))
+        self.roots: dict[str, Path] = {
+            id_: Path(node.store)
             for id_, node in local.cluster.nodes.items()
             if node.bucket is None
         }
+        """The disk of each node. Versions of the map have no paths of this machine."""
+        self.stores: dict[str, RawStore] = {id_: RawDisk(r) for id_, r in self.roots.items()}
         if bucket is not None:
             self.stores[COLD] = bucket.store
         self.links = links
@@ -68,6 +71,22 @@ class DrillCluster:
         self.urls: dict[str, str] = {}
         """The permission URL of each known photo path."""
 
+    async def read_map(self) -> tuple[MapTables, int]:
+        """Return the map in force and its version, which the drill uses from now on."""
+        document = await self.running_client().volume_map()
+        self.follow_map(document)
+        return self.tables(document["text"]), int(document["version"])
+
+    def tables(self, text: str | None) -> MapTables:
+        """Return the tables of a map, from its text or, if it has none, from the config."""
+        return parse_tables(text) if text is not None else tables_of(self.cluster)
+
+    def running_client(self) -> Client:
+        """Return a client of a storagemaster that runs; any, if none does."""
+        running = {p.plan.name for p in self.local.processes if p.pid is not None}
+        up = [client for name, client in self.clients.items() if name in running]
+        return (up or list(self.clients.values()))[0]
+
     def follow_map(self, document: Mapping[str, Any]) -> None:
         """Use the map in force, as a storagemaster returned it, without the removed nodes."""
         if document["text"] is None:
@@ -77,6 +96,7 @@ class DrillCluster:
         self.cluster = with_map(self.cluster, followed)
         for removed in tables.gone_nodes:
             self.stores.pop(removed, None)
+            self.roots.pop(removed, None)
             self.local.processes = [p for p in self.local.processes if p.plan.name != removed]
 
     async def follow_edges(self) -> None:
@@ -104,12 +124,7 @@ class DrillCluster:
 
     def root(self, node: str) -> Path:
         """Return the root directory of a node."""
-        return Path(self.cluster.nodes[NodeId(node)].store)
-
-    def roots(self) -> list[Path]:
-        """Return the root directories of all nodes with a disk."""
-        nodes = self.cluster.nodes.values()
-        return [Path(node.store) for node in nodes if node.bucket is None]
+        return self.roots[node]
 
     def photo_files(self, node: str) -> list[Path]:
         """Return the JPEG files on a node, sorted by name."""

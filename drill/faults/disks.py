@@ -202,7 +202,7 @@ class FoldersEmptied:
                     for path in _files_in(drill_cluster, folder):
                         path.unlink(missing_ok=True)
                         removed[folder] += 1
-                    for root in drill_cluster.roots():
+                    for root in drill_cluster.roots.values():
                         for entry in (root / folder).glob("*"):
                             shutil.rmtree(entry, ignore_errors=True)
                 await asyncio.sleep(self.every_seconds)
@@ -259,7 +259,7 @@ def _damaged(data: bytes, damage: Damage) -> bytes:
 
 
 def _files_in(drill_cluster: DrillCluster, folder: str) -> list[Path]:
-    return [p for root in drill_cluster.roots() for p in files_below(root / folder)]
+    return [p for root in drill_cluster.roots.values() for p in files_below(root / folder)]
 
 
 def _empty(root: Path) -> None:

@@ -21,10 +21,9 @@ from glassplate.errors import GlassplateError
 from glassplate.local.preparation import CONFIG_NAME
 from runtime.tasks_beside import run_beside
 from volumes.cluster import NodeId
-from volumes.config.map_tables import MapTables
 from volumes.map.edits import with_changed_nodes
-from volumes.map.map_text import parse_tables, render_map
-from volumes.map.volume_map import VolumeMap, tables_of
+from volumes.map.map_text import render_map
+from volumes.map.volume_map import VolumeMap
 
 ENDS_SECONDS_MAX = 240.0
 POLL_SECONDS = 0.5
@@ -78,7 +77,7 @@ class NodeReplaced:
         command = ("node", "replace", self.name, self.new, "--apply")
         evidence.add(await _run(drill_cluster, *command), f"{self.new} replaces {self.name}")
         yield
-        tables, _ = await _read_map(drill_cluster)
+        tables, _ = await drill_cluster.read_map()
         evidence.add(NodeId(self.name) in tables.gone_nodes, f"{self.name} is not in the map")
 
 
@@ -91,10 +90,10 @@ class MapsChanged:
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
         """Change the weight of a node again and again until the block exits."""
-        _, before = await _read_map(drill_cluster)
+        _, before = await drill_cluster.read_map()
         async with run_beside(self._repeat(drill_cluster)):
             yield
-        _, after = await _read_map(drill_cluster)
+        _, after = await drill_cluster.read_map()
         evidence.add(after > before + 1, f"map {before} was in force, and {after} is")
 
     async def _repeat(self, drill_cluster: DrillCluster) -> None:
@@ -150,7 +149,7 @@ class EdgeLeftBehind:
         drill_cluster.left_edges.add(self.name)
         yield
         await _holds(partial(_is_empty, drill_cluster, self.drained))
-        status = await _any_client(drill_cluster).status()
+        status = await drill_cluster.running_client().status()
         behind = [each["id"] for each in status["edges"] if "map" in each["disagrees_on"]]
         evidence.add(self.name in behind, f"edges {behind} have an old map")
         drill_cluster.left_edges.remove(self.name)
@@ -158,13 +157,13 @@ class EdgeLeftBehind:
 
 async def _is_moving(drill_cluster: DrillCluster) -> bool:
     """Return True if a volume moves."""
-    tables, _ = await _read_map(drill_cluster)
+    tables, _ = await drill_cluster.read_map()
     return any(volume.joining or volume.leaving for volume in tables.volumes.values())
 
 
 async def _is_empty(drill_cluster: DrillCluster, node: str) -> bool:
     """Return True if a node has no volume in the map, and no photo on its disk."""
-    tables, _ = await _read_map(drill_cluster)
+    tables, _ = await drill_cluster.read_map()
     held = any(NodeId(node) in volume.homes for volume in tables.volumes.values())
     return not held and not drill_cluster.photo_files(node)
 
@@ -176,7 +175,7 @@ async def _wait_for_photos(drill_cluster: DrillCluster, node: str) -> None:
 async def _weigh(drill_cluster: DrillCluster, client: Client, turn: int) -> None:
     """Put a map with another weight of a node in force."""
     document = await client.volume_map()
-    tables = _tables(drill_cluster, document["text"])
+    tables = drill_cluster.tables(document["text"])
     node = list(tables.nodes)[turn % len(tables.nodes)]
     weight = round(WEIGHT_MIN + WEIGHT_STEP * (turn % WEIGHT_STEPS), 2)
     wanted = VolumeMap(
@@ -193,24 +192,6 @@ async def _weigh(drill_cluster: DrillCluster, client: Client, turn: int) -> None
             "apply": True,
         }
     )
-
-
-async def _read_map(drill_cluster: DrillCluster) -> tuple[MapTables, int]:
-    """Return the map in force and its version, which the drill uses from now on."""
-    document = await _any_client(drill_cluster).volume_map()
-    drill_cluster.follow_map(document)
-    return _tables(drill_cluster, document["text"]), int(document["version"])
-
-
-def _tables(drill_cluster: DrillCluster, text: str | None) -> MapTables:
-    return parse_tables(text) if text is not None else tables_of(drill_cluster.cluster)
-
-
-def _any_client(drill_cluster: DrillCluster) -> Client:
-    """Return a client of a storagemaster that runs; any, if none does."""
-    running = {p.plan.name for p in drill_cluster.local.processes if p.pid is not None}
-    up = [client for name, client in drill_cluster.clients.items() if name in running]
-    return (up or list(drill_cluster.clients.values()))[0]
 
 
 async def _run(drill_cluster: DrillCluster, *command: str) -> bool:

@@ -1,9 +1,14 @@
 """Scenarios of volumes that move, and of maps that change under load."""
 
+from drill.cluster.drill_cluster import SMALL_DISK
+from drill.faults.evidence import Fault
 from drill.faults.moves import Drained, EdgeLeftBehind, MapsChanged, MapsRaced, NodeReplaced
+from drill.faults.processes import Down, Paused
 from drill.load.load import Pace
-from drill.scenarios.scenario import ALL_EDGES, Scenario, Step, steps
+from drill.scenarios.scenario import ALL_EDGES, EAST_EDGES, WEST_EDGES, Scenario, Step, steps
 
+OTHER = "east-1"
+"""The other node of the colo: the small disk has no space for volumes of others."""
 CONVERGE_SECONDS_MAX = 120.0
 REPRESENTATIVE = ("node-drained", "edge-left-behind")
 
@@ -26,16 +31,40 @@ def _scenario(
     )
 
 
+def _drain_while(what: str, fault: Fault, unaffected_edges: tuple[str, ...] = ()) -> Scenario:
+    return _scenario(
+        f"drain-while-{what.replace(' ', '-')}",
+        f"All volumes of a node move to another one, and meanwhile {what}.",
+        Step(fault=Drained(SMALL_DISK), begins=0.1, ends=0.9),
+        Step(fault=fault, begins=0.4, ends=0.8),
+        unaffected_edges=unaffected_edges,
+    )
+
+
 MOVES = (
     _scenario(
         "node-drained",
         "All volumes of a node move to another one.",
-        *steps(Drained("east-1")),
+        *steps(Drained(SMALL_DISK)),
+    ),
+    _drain_while(
+        "the other colo is down",
+        Down(("west-*",)),
+        unaffected_edges=EAST_EDGES,
+    ),
+    _drain_while(
+        "the other colo hangs",
+        Paused(("west-*",), with_children=True),
+    ),
+    _drain_while(
+        "its own colo is down",
+        Down(("east-*",)),
+        unaffected_edges=WEST_EDGES,
     ),
     _scenario(
         "node-replaced",
         "A node is killed for good, and another one gets its volumes.",
-        *steps(NodeReplaced("east-1", "east-2")),
+        *steps(NodeReplaced(SMALL_DISK, OTHER)),
     ),
     _scenario(
         "maps-changed",

@@ -53,7 +53,7 @@ def test_a_correct_run_violates_no_rule():
     verdict = check(history(), state(), CRITERIA)
     assert verdict.violations == []
     unchecked = {f.rule for f in verdict.findings if not f.checked}
-    assert unchecked == {"C2"}
+    assert unchecked == {"C2", "C16"}
     assert [finding.rule for finding in verdict.findings] == list(RULES)
 
 
@@ -303,6 +303,13 @@ def test_c15_a_repair_that_moves_far_more_than_is_missing():
     """The limit is three times the missing bytes, plus the comparison."""
     assert broken_rules(missing_bytes=100, moved_bytes=310, listing_bytes=10) == set()
     assert broken_rules(missing_bytes=100, moved_bytes=311, listing_bytes=10) == {"C15"}
+
+
+def test_c16_a_photo_with_fewer_copies_while_the_map_changed():
+    """A removed photo has none, so that only kept ones count."""
+    short = {CAT_PATH: "only on ['east-1'] with map 3"}
+    assert broken_rules(copies_watched=True, shortages=short) == {"C16"}
+    assert broken_rules(copies_watched=True, shortages={HEN_PATH: "only on []"}) == set()
 
 
 def test_a_revocation_removes_one_version_and_acknowledges_the_next():

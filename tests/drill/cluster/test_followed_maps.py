@@ -16,6 +16,7 @@ DEAD, NEW = NodeId("east-1"), NodeId("east-2")
 def test_a_removed_node_is_no_part_of_the_checks(tmp_path):
     """Its volumes are expected on their new mirrors, and nothing is read from its disk."""
     drill_cluster = DrillCluster(prepare_on_free_ports(tmp_path), Links([]), {})
+    root = drill_cluster.root(NEW)
     first = map_of(drill_cluster.cluster)
     held = [n for n, volume in first.tables.volumes.items() if DEAD in volume.mirrors]
     moves = [Move(volume=n, source=DEAD, target=NEW, bytes=0, source_is_dead=True) for n in held]
@@ -24,6 +25,7 @@ def test_a_removed_node_is_no_part_of_the_checks(tmp_path):
     drill_cluster.follow_map({"version": 2, "text": render_map(second)})
     assert {drill_cluster.cluster.volumes[n].mirrors[0] for n in held} == {NEW}
     assert DEAD not in drill_cluster.stores.keys() | drill_cluster.cluster.nodes.keys()
+    assert drill_cluster.root(NEW) == root
     assert DEAD not in {process.plan.name for process in drill_cluster.local.processes}
     drill_cluster.follow_map({"version": 1, "text": None})
     assert drill_cluster.cluster.map_version == second.version
