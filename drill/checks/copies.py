@@ -6,16 +6,16 @@ names for its volume.
 
 import asyncio
 import contextlib
-import os
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from drill.cluster.drill_cluster import DrillCluster
+from drill.cluster.stores import photo_files_below
 from glassplate.errors import GlassplateError
 from runtime.tasks_beside import run_beside
 from volumes.cluster import Cluster
-from volumes.photo_path import InvalidPath, Variant, VolumeId, parse_path
+from volumes.photo_path import Variant, VolumeId, parse_path
 
 WATCH_SECONDS = 1.0
 COPIES_MIN = 2
@@ -79,14 +79,11 @@ def _look(drill_cluster: DrillCluster, counted: CopyCount) -> None:
         counted.add_shortage(cluster, path, held)
 
 
-def _originals(root: Path) -> Iterable[str]:
-    for folder, _, names in os.walk(root):
-        for name in names:
-            path = str(Path(folder, name).relative_to(root))
-            with contextlib.suppress(InvalidPath):
-                file = parse_path(path)
-                if isinstance(file, Variant) and file.is_original:
-                    yield path
+def _originals(root: Path) -> Iterator[str]:
+    for path, _ in photo_files_below(root):
+        file = parse_path(path)
+        if isinstance(file, Variant) and file.is_original:
+            yield path
 
 
 def _homes(cluster: Cluster, path: str) -> tuple[str, ...]:

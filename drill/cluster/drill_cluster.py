@@ -13,7 +13,7 @@ from typing import Any
 
 from drill.cluster.drill_bucket import COLD, DrillBucket, with_bucket
 from drill.cluster.links import CLIENTS, Links, running_links, write_views
-from drill.cluster.stores import RawDisk, RawStore
+from drill.cluster.stores import RawDisk, RawStore, photo_files_below
 from drill.history import History
 from glassplate.client import Client
 from glassplate.local.cluster import LocalCluster, prepare_on_free_ports
@@ -128,7 +128,8 @@ class DrillCluster:
 
     def photo_files(self, node: str) -> list[Path]:
         """Return the JPEG files on a node, sorted by name."""
-        return sorted(p for p in self.root(node).glob("[1-9]*/??/*") if p.suffix == ".jpg")
+        files = (file for _, file in photo_files_below(self.root(node)))
+        return sorted(file for file in files if file.suffix == ".jpg")
 
     @property
     def edges(self) -> tuple[str, ...]:

@@ -40,6 +40,15 @@ def files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in names)
 
 
+def photo_files_below(root: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the photo path and the file of each photo file of a running node."""
+    for file in files_below(root):
+        path = str(file.relative_to(root))
+        with contextlib.suppress(InvalidPath):
+            parse_path(path)
+            yield path, file
+
+
 class RawDisk:
     """The directories below a node's root."""
 
@@ -48,10 +57,8 @@ class RawDisk:
 
     def photo_files(self) -> Iterator[Read]:
         """Yield every photo file, as in `RawStore`."""
-        for file in files_below(self._root):
-            path = str(file.relative_to(self._root))
-            with contextlib.suppress(InvalidPath, FileNotFoundError):
-                parse_path(path)
+        for path, file in photo_files_below(self._root):
+            with contextlib.suppress(FileNotFoundError):
                 yield path, file.read_bytes(), _recorded_digest(file)
 
     def leftovers(self) -> Iterator[str]:
