@@ -19,21 +19,20 @@ from glassplate.doctor.agreement import (
     parse_samples,
 )
 from glassplate.doctor.finding import Finding, fail, ok, unknown, warn
+from glassplate.doctor.key_rollout import RESPONSE_SECONDS, UNREACHABLE, read_agreed
 from glassplate.session.new_tokens import sign_new_token
 from permission_urls import KeySource
 from runtime.tls.certificate import CertificateRefused
 from runtime.tls.machine_name import MachineName, Role
 from storagenode.client import NodeClient
-from storagenode.protocol.agreement import Agreed, agreed_headers, parse_agreed
+from storagenode.protocol.agreement import agreed_headers, parse_agreed
 from storagenode.protocol.errors import InvalidSignature, NodeError
 from volumes.address import Address
 from volumes.cluster import Cluster, Master, Node
 from volumes.machines import MEMCACHED, PROMETHEUS, own_certificate
 from volumes.map_digest import map_digest
 
-RESPONSE_SECONDS = 5.0
 TOKEN_LIFETIME = timedelta(minutes=10)
-_UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 
 
 class ProcessChecks:
@@ -96,7 +95,7 @@ class ProcessChecks:
             async with self._session.get(url, headers=headers, timeout=timeout) as response:
                 status: dict[str, Any] = await response.json()
             _, metrics = await self._get(master.address, "/metrics", token=token)
-        except _UNREACHABLE as error:
+        except UNREACHABLE as error:
             do = f"start it: python -m storagemaster --master {master.id}"
             return None, [fail(id_, what, _reason(error), do)]
         samples = parse_samples(metrics)
@@ -112,7 +111,7 @@ class ProcessChecks:
         for master in self._cluster.masters.values():
             try:
                 found[master.id] = (await self._get(master.address, "/capabilities"))[1]
-            except _UNREACHABLE:
+            except UNREACHABLE:
                 continue  # another check reports it
         if len(set(found.values())) <= 1:
             return [ok("capabilities", what)]
@@ -134,7 +133,7 @@ class ProcessChecks:
         except InvalidSignature:
             do = "give it the key file of this machine, and check that its address is right"
             return [fail(id_, what, "it refuses them", do)]
-        except (NodeError, *_UNREACHABLE) as error:
+        except (NodeError, *UNREACHABLE) as error:
             do = f"start it: python -m storagenode --node {node.id}"
             return [fail(id_, what, _reason(error), do)]
         finally:
@@ -155,11 +154,8 @@ class ProcessChecks:
         self, process: str, port: Address, *, is_edge: bool = False
     ) -> list[Finding]:
         try:
-            timeout = aiohttp.ClientTimeout(total=RESPONSE_SECONDS)
-            url = f"http://{port}/healthz"
-            async with self._session.get(url, timeout=timeout) as response:
-                found = parse_agreed(response.headers) if response.status == 200 else Agreed()
-        except _UNREACHABLE as error:
+            found = await read_agreed(self._session, port)
+        except UNREACHABLE as error:
             what, do = f"port {port} of {process} responds", "start it, and allow this machine"
             return [fail(f"health/{process}", what, _reason(error), do)]
         return list(check_agreed(process, found, self._agreed, is_edge=is_edge))
@@ -169,7 +165,7 @@ class ProcessChecks:
         for path in ("/metrics", "/internal/bundles"):
             try:
                 code, _ = await self._get(self._cluster.ingests[id_].listen, path)
-            except _UNREACHABLE as error:
+            except UNREACHABLE as error:
                 return [fail(f"ingest/{id_}", f"ingest {id_} responds", _reason(error), "start it")]
             found += [path] if code != 403 else []
         if not found:

@@ -1,5 +1,6 @@
 """`glassplate keys`: the keys of the cluster by purpose, their rotation, and their export."""
 
+import asyncio
 import os
 import time
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.cli.failures import WrongUsage
+from glassplate.cli.failures import Failure, WrongUsage
 from glassplate.cli.options.parameter_types import DURATION
 from glassplate.cli.options.read_key_limits import (
     longest_option,
@@ -19,6 +20,7 @@ from glassplate.cli.options.read_key_limits import (
     signing_read_key,
 )
 from glassplate.cli.views.output import json_option, print_json
+from glassplate.doctor.key_rollout import processes_without
 from glassplate.local.key_generation import (
     generate_cluster_keys,
     generate_key_for,
@@ -43,6 +45,9 @@ PURPOSES = tuple(purpose.value for purpose in Purpose)
 ROTATED = tuple(purpose.value for purpose in Purpose if purpose.is_rotated)
 # Processes look at the key file every second, and edges are reloaded, which takes longer.
 ROLLOUT = timedelta(seconds=5)
+# A busy machine may take longer still. Nodes and edges report the keys that they have.
+ROLLOUT_SECONDS_MAX = 60.0
+ROLLOUT_PAUSE_SECONDS = 0.5
 
 _STATE_DESCRIPTIONS = {
     KeyState.SIGNING: "signs and verifies",
@@ -173,7 +178,7 @@ def list_keys(connection: Connection, *, purpose: Purpose | None, as_json: bool)
     type=DURATION,
     default=f"{ROLLOUT.seconds}s",
     show_default=True,
-    help="Time for processes and edges to follow before the key signs.",
+    help="Least time for processes and edges to follow before the key signs.",
 )
 @click.pass_obj
 def add(
@@ -186,9 +191,9 @@ def add(
 ) -> None:
     r"""Create a key, which signs once every process knows it.
 
-    Without KEY_ID, the next free id is used. The former key continues to verify. With
-    --verify-only the new key signs only after `glassplate keys promote`, for machines that do
-    not share the file.
+    Without KEY_ID, the next free id is used. The former key continues to verify. A key for URLs
+    signs when each node and edge that responds has it. With --verify-only the new key signs only
+    after `glassplate keys promote`, for machines that do not share the file.
 
     \b
     Examples:
@@ -216,6 +221,8 @@ def add(
             click.echo(f"Key {id_} verifies, and signs in {wait.total_seconds():.0f} s.")
     if not verify_only:
         time.sleep(wait.total_seconds())
+        if Purpose.READ in added:
+            _wait_for_followers(connection, path, added[Purpose.READ])
         for purpose, id_ in added.items():
             _promote(path, purpose, id_)
 
@@ -357,6 +364,24 @@ def _promote(path: Path, purpose: Purpose, key_id: str) -> None:
             f"When nothing that key {former} signed is needed any more, run: "
             f"glassplate keys retire --purpose {purpose} {former}"
         )
+
+
+def _wait_for_followers(connection: Connection, path: Path, id_: str) -> None:
+    """Return when each node and edge that responds has the keys of the file.
+
+    Raises:
+        Failure: One does not follow.
+    """
+    begun = time.monotonic()
+    while behind := asyncio.run(processes_without(connection.cluster(), load_keys(path))):
+        if time.monotonic() - begun > ROLLOUT_SECONDS_MAX:
+            raise Failure(
+                f"Key {id_} verifies and does not sign, because {', '.join(behind)} would refuse "
+                "its URLs: they have other keys.\n"
+                "See `glassplate doctor`; then run: "
+                f"glassplate keys promote --purpose {Purpose.READ} {id_}"
+            )
+        time.sleep(ROLLOUT_PAUSE_SECONDS)
 
 
 def _key_file(connection: Connection) -> Path:

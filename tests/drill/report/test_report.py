@@ -76,7 +76,7 @@ def test_a_report_has_the_page_and_for_each_drill_its_history_and_verdict(tmp_pa
     assert lines == [render_operation(each) for each in held.operations]
     verdict = json.loads((own / "verdict.json").read_text())
     assert verdict["passed"] is True
-    assert len(verdict["rules"]) == 15
+    assert len(verdict["rules"]) == 16
 
 
 def test_violations_and_skipped_scenarios_are_on_the_page(tmp_path, broken):
