@@ -18,13 +18,14 @@ def _scenario(
     description: str,
     *timeline: Step,
     unaffected_edges: tuple[str, ...] = ALL_EDGES,
+    reads_per_second: float = 25.0,
 ) -> Scenario:
     return Scenario(
         name=name,
         description=description,
         steps=timeline,
         unaffected_edges=unaffected_edges,
-        pace=Pace(deletes=2.0, uploads=4.0),
+        pace=Pace(deletes=2.0, uploads=4.0, reads=reads_per_second),
         changes_maps=True,
         is_representative=name in REPRESENTATIVE,
         converge_seconds_max=CONVERGE_SECONDS_MAX,
@@ -70,6 +71,7 @@ MOVES = (
         "maps-changed",
         "The volume map changes every 0.6 s.",
         *steps(MapsChanged(), begins=0.05, ends=0.95),
+        reads_per_second=300.0,
     ),
     _scenario(
         "maps-raced",
