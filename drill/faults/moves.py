@@ -29,7 +29,7 @@ ENDS_SECONDS_MAX = 240.0
 POLL_SECONDS = 0.5
 COMMAND_TRIES = 60
 FILES_MIN = 6
-CHANGE_SECONDS = 0.6
+CHANGE_SECONDS, RACE_SECONDS = 0.1, 0.6
 WEIGHT_MIN, WEIGHT_STEP, WEIGHT_STEPS = 0.5, 0.01, 100
 
 
@@ -83,7 +83,7 @@ class NodeReplaced:
 
 @dataclass(frozen=True, slots=True)
 class MapsChanged:
-    """The map changes every 0.6 s. Both storagemasters take turns."""
+    """The map changes several times a second. Both storagemasters take turns."""
 
     @contextlib.asynccontextmanager
     async def injected(
@@ -123,7 +123,7 @@ class MapsRaced:
             changes = (_weigh(drill_cluster, c, turn * 7 + n) for n, c in enumerate(clients))
             outcomes = await asyncio.gather(*changes, return_exceptions=True)
             refused += sum(isinstance(each, GlassplateError) for each in outcomes)
-            await asyncio.sleep(CHANGE_SECONDS)
+            await asyncio.sleep(RACE_SECONDS)
         evidence.add(refused, f"{refused} of {self.times * len(clients)} maps were refused")
         yield
 

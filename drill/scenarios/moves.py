@@ -69,7 +69,7 @@ MOVES = (
     ),
     _scenario(
         "maps-changed",
-        "The volume map changes every 0.6 s.",
+        "The volume map changes several times a second.",
         *steps(MapsChanged(), begins=0.05, ends=0.95),
         reads_per_second=300.0,
     ),
