@@ -230,17 +230,23 @@ def add(
 @keys.command()
 @purpose_option
 @click.argument("key_id")
+@click.option("--now", "at_once", is_flag=True, help="Do not wait for nodes and edges to follow.")
 @click.pass_obj
-def promote(connection: Connection, *, purpose: Purpose, key_id: str) -> None:
-    r"""Sign with an accepted key.
+def promote(connection: Connection, *, purpose: Purpose, key_id: str, at_once: bool) -> None:
+    r"""Sign with an accepted key, once every process knows it.
 
-    The former key continues to verify.
+    The former key continues to verify. A key for URLs signs when each node and edge that responds
+    has it. With --now it signs at once, and an edge without it refuses valid URLs.
 
     \b
     Example:
       glassplate keys promote --purpose read b
     """
-    _promote(_key_file(connection), purpose, key_id)
+    path = _key_file(connection)
+    load_keys(path).ring(purpose).with_signing_key(key_id)  # raises if the key cannot sign
+    if purpose is Purpose.READ and not at_once:
+        _wait_for_followers(connection, path, key_id)
+    _promote(path, purpose, key_id)
 
 
 @keys.command()

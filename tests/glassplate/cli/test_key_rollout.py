@@ -1,4 +1,4 @@
-"""`glassplate keys add`: a key signs once each edge has it, however long an edge takes."""
+"""`glassplate keys add|promote`: a key signs once each edge has it, however long that takes."""
 
 import http.server
 import threading
@@ -99,3 +99,15 @@ def test_a_key_does_not_sign_while_an_edge_would_refuse_its_urls(cluster, run_ed
     assert EDGE in added.stderr
     assert "glassplate keys promote --purpose read b" in added.stderr
     assert states(cluster) == {"a": KeyState.SIGNING, "b": KeyState.ACCEPTED}
+
+
+def test_an_operator_can_sign_at_once(cluster, run_edge, monkeypatch):
+    """`promote` waits as well, unless a leak has to end now."""
+    run_edge(follows_after=1_000_000)
+    monkeypatch.setattr(keys_command, "ROLLOUT_SECONDS_MAX", 0.0)
+    assert keys(cluster, "add", "--purpose", "read", "--verify-only").exit_code == 0
+    refused = keys(cluster, "promote", "--purpose", "read", "b")
+    assert refused.exit_code == 1
+    assert EDGE in refused.stderr
+    assert keys(cluster, "promote", "--purpose", "read", "b", "--now").exit_code == 0
+    assert states(cluster)["b"] is KeyState.SIGNING
