@@ -221,10 +221,11 @@ def add(
             click.echo(f"Key {id_} verifies, and signs in {wait.total_seconds():.0f} s.")
     if not verify_only:
         time.sleep(wait.total_seconds())
-        if Purpose.READ in added:
-            _wait_for_followers(connection, path, added[Purpose.READ])
-        for purpose, id_ in added.items():
-            _promote(path, purpose, id_)
+        # Last, so that an edge that does not follow delays no other purpose.
+        for purpose in sorted(added, key=lambda each: each is Purpose.READ):
+            if purpose is Purpose.READ:
+                _wait_for_followers(connection, path, added[purpose])
+            _promote(path, purpose, added[purpose])
 
 
 @keys.command()

@@ -94,11 +94,13 @@ def test_a_key_does_not_sign_while_an_edge_would_refuse_its_urls(cluster, run_ed
     """The message names the edge and the command for later, and the former key signs."""
     run_edge(follows_after=1_000_000)
     monkeypatch.setattr(keys_command, "ROLLOUT_SECONDS_MAX", 0.0)
-    added = keys(cluster, "add", "--purpose", "read", "--wait", "1s")
+    added = keys(cluster, "add", "--purpose", "read", "--purpose", "token", "--wait", "1s")
     assert added.exit_code == 1
     assert EDGE in added.stderr
     assert "glassplate keys promote --purpose read b" in added.stderr
     assert states(cluster) == {"a": KeyState.SIGNING, "b": KeyState.ACCEPTED}
+    tokens = load_keys(cluster.with_name("keys.toml")).ring(Purpose.TOKEN)
+    assert tokens.signing_key.key_id == "b"
 
 
 def test_an_operator_can_sign_at_once(cluster, run_edge, monkeypatch):
