@@ -85,7 +85,10 @@ async def run_drill(
     watch("starting", drill.samples)
     try:
         async with running_drill_cluster(
-            seed=seed, has_bucket=scenario.has_bucket, changes_maps=scenario.changes_maps
+            seed=seed,
+            has_bucket=scenario.has_bucket,
+            changes_maps=scenario.changes_maps,
+            cuts_networks=scenario.cuts_networks,
         ) as drill_cluster:
             drill.operations = drill_cluster.history.operations
             try:

@@ -2,7 +2,7 @@
 # Installs the missing servers that Glassplate runs beside its own processes.
 #
 #   install-servers.sh            nginx with Lua, Varnish with vmod-digest, memcached
-#   install-servers.sh test       also wrk for benchmarks, strace and libfaketime for tests and drills,
+#   install-servers.sh test       also wrk for benchmarks; strace, libfaketime, and iproute2 for drills;
 #                                 Redis, because Valkey's package for Python has no TLS, Node.js,
 #                                 PHP, and Ruby for the examples in docs/formats, Chromium and npm
 #                                 packages for tests of pages and of uploads
@@ -59,7 +59,10 @@ missing_of() {
   local -a wanted=(nginx libnginx-mod-http-lua varnish varnish-vmod-digest memcached)
   local package
   case "$1" in
-    test) wanted+=(wrk strace libfaketime redis-server nodejs php-cli ruby chromium prometheus npm) ;;
+    test)
+      wanted+=(wrk strace libfaketime iproute2 redis-server)
+      wanted+=(nodejs php-cli ruby chromium prometheus npm)
+      ;;
     compose) wanted=(podman runc netavark aardvark-dns iptables debootstrap) ;;
     venv) wanted=("$(venv_package)") ;;
   esac
@@ -82,6 +85,7 @@ is_present() {
     varnish-vmod-digest) any_file /usr{,/local}/lib{,64}{,/*}/varnish/vmods/libvmod_digest.so ;;
     libfaketime) any_file /usr{,/local}/lib{,64}{,/*}/faketime/libfaketime.so.1 ;;
     python*-venv) "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null ;;
+    iproute2) command -v ip >/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     php-cli) command -v php >/dev/null ;;
     prometheus) command -v promtool >/dev/null ;;
@@ -107,6 +111,7 @@ loss_of() {
     wrk) echo "benchmarks of the read path cannot run" ;;
     strace) echo "tests of fsync and drills of failing disks cannot run" ;;
     libfaketime) echo "drills of wrong clocks cannot run" ;;
+    iproute2) echo "drills cannot cut the networks of colos" ;;
     npm) echo "tests of JavaScript clients cannot run" ;;
     redis-server) echo "tests of a queue with TLS cannot run" ;;
     nodejs | php-cli | ruby) echo "tests of the examples in docs/formats cannot run" ;;

@@ -13,6 +13,7 @@ from typing import Any
 
 from drill.cluster.drill_bucket import COLD, DrillBucket, with_bucket
 from drill.cluster.links import CLIENTS, Links, running_links, write_views
+from drill.cluster.namespaces import Namespaces, in_namespaces, namespaces
 from drill.cluster.stores import RawDisk, RawStore, photo_files_below
 from drill.history import History
 from glassplate.client import Client
@@ -22,7 +23,7 @@ from glassplate.local.processes import POLL_SECONDS, READY_SECONDS_MAX, Supervis
 from glassplate.session.retries import Retries, Timeouts
 from runtime.tasks_beside import run_beside
 from storagenode.disk.marker import mark_root
-from volumes.cluster import Cluster, NodeId
+from volumes.cluster import Cluster, Node, NodeId
 from volumes.config.map_tables import MapTables
 from volumes.map.map_text import parse_tables
 from volumes.map.volume_map import VolumeMap, tables_of, with_map
@@ -45,6 +46,7 @@ class DrillCluster:
         links: Links,
         clients: Mapping[str, Client],
         bucket: DrillBucket | None = None,
+        networks: Namespaces | None = None,
     ) -> None:
         self.local = local
         self.cluster: Cluster = local.cluster
@@ -53,15 +55,20 @@ class DrillCluster:
         """The edges that follow no map at present."""
         self.bucket = bucket
         """The third mirror, if the scenario has one."""
-        self.roots: dict[str, Path] = {
+        self.networks = networks
+        """The networks of the colos, if the scenario cuts them."""
+        self.roots: Mapping[str, Path] = {
             id_: Path(node.store)
             for id_, node in local.cluster.nodes.items()
             if node.bucket is None
         }
-        """The disk of each node. Versions of the map have no paths of this machine."""
-        self.stores: dict[str, RawStore] = {id_: RawDisk(r) for id_, r in self.roots.items()}
-        if bucket is not None:
-            self.stores[COLD] = bucket.store
+        """The disk of each node. Versions of the map have no paths of this machine.
+
+        Threads read these mappings: a change replaces them.
+        """
+        disks: dict[str, RawStore] = {id_: RawDisk(r) for id_, r in self.roots.items()}
+        buckets: dict[str, RawStore] = {COLD: bucket.store} if bucket is not None else {}
+        self.stores: Mapping[str, RawStore] = {**disks, **buckets}
         self.links = links
         self.clients = clients
         """By storagemaster: a client that never retries."""
@@ -94,10 +101,19 @@ class DrillCluster:
         tables = parse_tables(document["text"])
         followed = VolumeMap(version=document["version"], after="", why="", tables=tables)
         self.cluster = with_map(self.cluster, followed)
-        for removed in tables.gone_nodes:
-            self.stores.pop(removed, None)
-            self.roots.pop(removed, None)
-            self.local.processes = [p for p in self.local.processes if p.plan.name != removed]
+        gone = tables.gone_nodes
+        self.stores = {node: store for node, store in self.stores.items() if node not in gone}
+        self.roots = {node: root for node, root in self.roots.items() if node not in gone}
+        self.local.processes = [p for p in self.local.processes if p.plan.name not in gone]
+
+    async def start_added_node(self, node: Node) -> None:
+        """Start a node that an operator has added to the map, and read its disk from now on."""
+        root = Path(node.store)
+        self.roots = {**self.roots, node.id: root}
+        self.stores = {**self.stores, node.id: RawDisk(root)}
+        process = SupervisedProcess(self.local.plan_node(node))
+        self.local.processes.append(process)
+        await process.start()
 
     async def follow_edges(self) -> None:
         """Make the edges follow the map until cancelled, as `proxy-config --watch` does."""
@@ -144,14 +160,21 @@ class DrillCluster:
 
 @contextlib.asynccontextmanager
 async def running_drill_cluster(
-    *, seed: int, has_bucket: bool = False, changes_maps: bool = False
+    *,
+    seed: int,
+    has_bucket: bool = False,
+    changes_maps: bool = False,
+    cuts_networks: bool = False,
 ) -> AsyncIterator[DrillCluster]:
     """Run a cluster until the block exits, and leave nothing behind."""
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="glassplate-drill-"))
         local = prepare_on_free_ports(Path(folder))
         stack.enter_context(_small_disk(local))
-        bucket = None
+        bucket = networks = None
+        if cuts_networks:
+            networks = stack.enter_context(namespaces(list(local.cluster.colos)))
+            local = in_namespaces(local, networks)
         if has_bucket:
             local, bucket = await asyncio.to_thread(stack.enter_context, with_bucket(local))
         links = await stack.enter_async_context(running_links(local.cluster, seed=seed))
@@ -173,7 +196,7 @@ async def running_drill_cluster(
             for master in local.cluster.masters
         }
         await asyncio.gather(*map(_wait_until_all_nodes_serve, clients.values()))
-        drill_cluster = DrillCluster(local, links, clients, bucket)
+        drill_cluster = DrillCluster(local, links, clients, bucket, networks)
         if changes_maps:
             await stack.enter_async_context(run_beside(drill_cluster.follow_edges()))
         yield drill_cluster

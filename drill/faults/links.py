@@ -41,6 +41,38 @@ class ColosCut:
 
 
 @dataclass(frozen=True, slots=True)
+class PacketsLost:
+    """All packets between two colos are lost, in both directions. Clients reach both."""
+
+    site: str
+    other: str
+
+    @contextlib.asynccontextmanager
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
+        """Lose all packets until the block exits."""
+        networks = drill_cluster.networks
+        assert networks is not None, "the scenario cuts networks"
+        server = next(n for n in drill_cluster.cluster.nodes.values() if n.colo == self.other)
+        directions = ((self.site, self.other), (self.other, self.site))
+
+        async def connects() -> bool:
+            address = server.read
+            return await asyncio.to_thread(networks.connects, self.site, address.host, address.port)
+
+        for direction in directions:
+            networks.lose(*direction)
+        evidence.add(not await connects(), f"{self.site} cannot connect to {server.id}")
+        try:
+            yield
+        finally:
+            for direction in directions:
+                networks.deliver(*direction)
+        evidence.add(await connects(), f"{self.site} connects to {server.id} again")
+
+
+@dataclass(frozen=True, slots=True)
 class ColoOneWayLoss:
     """Bytes from one colo to the other are lost; bytes in the other direction arrive."""
 

@@ -5,6 +5,7 @@ An operator's command begins each move. The fault lasts until the moves have end
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import sys
@@ -18,9 +19,11 @@ from drill.faults.evidence import Evidence, wait_until
 from drill.faults.processes import is_running
 from glassplate.client import Client
 from glassplate.errors import GlassplateError
+from glassplate.local.ports import free_port
 from glassplate.local.preparation import CONFIG_NAME
 from runtime.tasks_beside import run_beside
-from volumes.cluster import NodeId
+from volumes.address import Address
+from volumes.cluster import Colo, Node, NodeId
 from volumes.map.edits import with_changed_nodes
 from volumes.map.map_text import render_map
 from volumes.map.volume_map import VolumeMap
@@ -79,6 +82,52 @@ class NodeReplaced:
         yield
         tables, _ = await drill_cluster.read_map()
         evidence.add(NodeId(self.name) in tables.gone_nodes, f"{self.name} is not in the map")
+
+
+@dataclass(frozen=True, slots=True)
+class ColoReplaced:
+    """A colo is added, all volumes of another one move to it, and its nodes are removed."""
+
+    old: str
+    new: str
+
+    @contextlib.asynccontextmanager
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
+        """Add the colo, and drain the other one; wait after the block until it has no node."""
+        drained = [n for n in drill_cluster.cluster.nodes.values() if n.colo == self.old]
+        await asyncio.gather(*(_wait_for_photos(drill_cluster, node.id) for node in drained))
+        added = [_new_node(drill_cluster, f"{self.new}-{n}", self.new) for n in (1, 2)]
+        evidence.add(await self._add(drill_cluster, added), f"{self.new} was added")
+        drain = ("colo", "drain", self.old, "--apply", "--wait")
+        async with run_beside(_run(drill_cluster, *drain)):
+            yield
+            are_empty = [
+                await _holds(partial(_is_empty, drill_cluster, node.id)) for node in drained
+            ]
+        evidence.add(all(are_empty), f"{self.old} holds no volume and no photo")
+        photos = [photo for node in added for photo in drill_cluster.photo_files(node.id)]
+        evidence.add(photos, f"{self.new} holds {len(photos)} files of photos")
+        for node in drained:
+            process = drill_cluster.process(node.id)
+            await _run(drill_cluster, "node", "remove", node.id, "--apply")
+            await process.stop()
+        tables, _ = await drill_cluster.read_map()
+        gone = {node.id for node in drained} <= set(tables.gone_nodes)
+        evidence.add(gone, f"the nodes of {self.old} are not in the map")
+
+    async def _add(self, drill_cluster: DrillCluster, added: list[Node]) -> bool:
+        """Add the colo as an operator does, and start its nodes."""
+        nodes = [("--node", n.id, f"{n.read}", f"{n.write}", n.store) for n in added]
+        command = ("colo", "add", self.new, *itertools.chain(*nodes), "--apply")
+        if not await _run(drill_cluster, *command):
+            return False
+        for node in added:
+            await _run(drill_cluster, "certs", "issue", "node", node.id)
+            await _run(drill_cluster, "node", "init", node.id)
+            await drill_cluster.start_added_node(node)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +219,19 @@ async def _is_empty(drill_cluster: DrillCluster, node: str) -> bool:
 
 async def _wait_for_photos(drill_cluster: DrillCluster, node: str) -> None:
     await wait_until(lambda: len(drill_cluster.photo_files(node)) >= FILES_MIN)
+
+
+def _new_node(drill_cluster: DrillCluster, id_: str, colo: str) -> Node:
+    """Return a node on free ports, with an empty disk."""
+    store = drill_cluster.local.data / "nodes" / id_
+    store.mkdir()
+    return Node(
+        id=NodeId(id_),
+        colo=Colo(colo),
+        read=Address("127.0.0.1", free_port()),
+        write=Address("127.0.0.1", free_port()),
+        store=str(store),
+    )
 
 
 async def _weigh(drill_cluster: DrillCluster, client: Client, turn: int) -> None:

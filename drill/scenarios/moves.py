@@ -2,7 +2,15 @@
 
 from drill.cluster.drill_cluster import SMALL_DISK
 from drill.faults.evidence import Fault
-from drill.faults.moves import Drained, EdgeLeftBehind, MapsChanged, MapsRaced, NodeReplaced
+from drill.faults.links import PacketsLost
+from drill.faults.moves import (
+    ColoReplaced,
+    Drained,
+    EdgeLeftBehind,
+    MapsChanged,
+    MapsRaced,
+    NodeReplaced,
+)
 from drill.faults.processes import Down, Paused
 from drill.load.load import Pace
 from drill.scenarios.scenario import ALL_EDGES, EAST_EDGES, WEST_EDGES, Scenario, Step, steps
@@ -19,6 +27,7 @@ def _scenario(
     *timeline: Step,
     unaffected_edges: tuple[str, ...] = ALL_EDGES,
     reads_per_second: float = 25.0,
+    cuts_networks: bool = False,
 ) -> Scenario:
     return Scenario(
         name=name,
@@ -27,6 +36,9 @@ def _scenario(
         unaffected_edges=unaffected_edges,
         pace=Pace(deletes=2.0, uploads=4.0, reads=reads_per_second),
         changes_maps=True,
+        cuts_networks=cuts_networks,
+        partitions_colos=cuts_networks,
+        needs=("root", "ip", "nsenter") if cuts_networks else (),
         is_representative=name in REPRESENTATIVE,
         converge_seconds_max=CONVERGE_SECONDS_MAX,
     )
@@ -63,9 +75,22 @@ MOVES = (
         unaffected_edges=WEST_EDGES,
     ),
     _scenario(
+        "drain-while-the-colos-are-cut",
+        "All volumes of a node move to another one, and meanwhile no packet passes between colos.",
+        Step(fault=Drained(SMALL_DISK), begins=0.1, ends=0.9),
+        Step(fault=PacketsLost("east", "west"), begins=0.4, ends=0.8),
+        unaffected_edges=(),
+        cuts_networks=True,
+    ),
+    _scenario(
         "node-replaced",
         "A node is killed for good, and another one gets its volumes.",
         *steps(NodeReplaced(SMALL_DISK, OTHER)),
+    ),
+    _scenario(
+        "colo-replaced",
+        "A colo is added, and all volumes of another colo move to it.",
+        Step(fault=ColoReplaced("west", "north"), begins=0.1, ends=0.9),
     ),
     _scenario(
         "maps-changed",
@@ -77,6 +102,14 @@ MOVES = (
         "maps-raced",
         "Operators in both colos put different maps in force at once.",
         *steps(MapsRaced()),
+    ),
+    _scenario(
+        "maps-raced-while-the-colos-are-cut",
+        "Operators put different maps in force in both colos, and no packet passes between these.",
+        Step(fault=PacketsLost("east", "west"), begins=0.2, ends=0.8),
+        Step(fault=MapsRaced(), begins=0.3, ends=0.9),
+        unaffected_edges=(),
+        cuts_networks=True,
     ),
     _scenario(
         "edge-left-behind",

@@ -39,6 +39,8 @@ class Scenario:
     """True if every volume has a third mirror, in S3."""
     changes_maps: bool = False
     """True if the volume map changes. All processes then use its addresses, past all links."""
+    cuts_networks: bool = False
+    """True if each colo has a network of its own, which a fault can cut. It needs root."""
     is_representative: bool = False
     """True if `make drill` runs it, as one of a few for its kind of fault."""
     converge_seconds_max: float = 60.0

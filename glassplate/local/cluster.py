@@ -33,7 +33,7 @@ from glassplate.local.processes import (
 from glassplate.local.shared_servers import memcached_command, valkey_command
 from permission_urls import KeySource
 from volumes.address import Address
-from volumes.cluster import Cluster
+from volumes.cluster import Cluster, Node
 from volumes.config.cluster_file import load_cluster
 
 WORKERS_PER_COLO = 1
@@ -159,6 +159,12 @@ class LocalCluster:
         """Return the process of this name, or none."""
         return [process for process in self.processes if process.plan.name == name]
 
+    def plan_node(self, node: Node) -> ProcessPlan:
+        """Plan a node, of the config or of a later map."""
+        argv = self._python(node.id, "storagenode", "--node", node.id)
+        ready = partial(_is_healthy, node.read)
+        return self._plan(node.id, node.colo, argv, ready, stage=_NODES)
+
     async def follow_edges(
         self,
         report: Callable[[str], None],
@@ -194,11 +200,7 @@ class LocalCluster:
 
     def _services(self) -> list[ProcessPlan]:
         """Plan the nodes, the storagemasters, and the workers."""
-        plans = []
-        for node in self.cluster.nodes.values():
-            argv = self._python(node.id, "storagenode", "--node", node.id)
-            ready = partial(_is_healthy, node.read)
-            plans.append(self._plan(node.id, node.colo, argv, ready, stage=_NODES))
+        plans = [self.plan_node(node) for node in self.cluster.nodes.values()]
         for master in self.cluster.masters.values():
             argv = self._python(master.id, "storagemaster", "--master", master.id)
             ready = partial(_is_healthy, master.address)
