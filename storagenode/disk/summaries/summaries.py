@@ -6,8 +6,9 @@ the directory is fsynced, so that the stamp cannot outlive a name that a power f
 name and the mtime of its directory reach a disk together, or both do not. The scrub compares each
 summary with the files again.
 
-Answers about whole volumes are kept in memory while this process changes nothing. What it cannot
-notice, a change by another program, it finds by looking at all shards again, in turns.
+While this process changes nothing, answers about whole volumes are kept in memory, and so is the
+proof of each summary for them. What it cannot notice, a change by another program, it finds by
+looking at all shards again, in turns.
 """
 
 import contextlib
@@ -61,6 +62,8 @@ class Summaries:
         self._file_system = file_system
         self._list_shard = list_shard
         self._known: dict[VolumeId, dict[str, ShardSummary]] = {}
+        self._marks: dict[VolumeId, dict[str, object]] = {}
+        """The mark of each shard when its known summary was last compared with its directory."""
         self._memory = VolumeMemory(file_system)
         self._turn: Iterator[tuple[VolumeId, str]] = iter(())
         self._looking_again = threading.Lock()
@@ -78,13 +81,13 @@ class Summaries:
         Raises:
             StillListing: More shards are left to list than one request may.
         """
-        return self._compared(self._all(volume, sizes), sizes)
+        return self._compared(self._all(volume, sizes, looks=True), sizes)
 
     def volume_summary(self, volume: VolumeId) -> VolumeSummary:
         """Return the summary of all shards of a volume; raise as `digests`."""
 
         def look() -> tuple[VolumeSummary, bool]:
-            found = self._all(volume, None)
+            found = self._all(volume, None, looks=False)
             summary = VolumeSummary(
                 volume_digest(self._compared(found, None)),
                 photos=sum(each.photos for _, each in found),
@@ -98,7 +101,7 @@ class Summaries:
         """Return the photos of a volume that lack sizes; raise as `digests`."""
 
         def look() -> tuple[UnfinishedPhotos, bool]:
-            found = self._all(volume, None)
+            found = self._all(volume, None, looks=False)
             digests = self._compared(found, None)
             unfinished = UnfinishedPhotos(
                 volume_digest(digests),
@@ -128,7 +131,7 @@ class Summaries:
                 except OSError:
                     is_same = False
                 if not is_same:
-                    self._memory.forget(volume)
+                    self._memory.forget(volume, shard)
         finally:
             self._looking_again.release()
 
@@ -150,7 +153,9 @@ class Summaries:
     def tombstone_digests(self, volume: VolumeId) -> dict[str, str]:
         """Return the digest of the names of the tombstones of every shard; raise as `digests`."""
         return {
-            shard: each.tombstones for shard, each in self._all(volume, None) if each.tombstones
+            shard: each.tombstones
+            for shard, each in self._all(volume, None, looks=True)
+            if each.tombstones
         }
 
     def forget(self, volume: VolumeId, shard: str) -> None:
@@ -169,7 +174,7 @@ class Summaries:
         """Compare a summary with the listed files; forget it and return False if it differs."""
         known = self._volume(volume).get(shard)
         if known is None or self._look(f"{volume}/{shard}") != known.stamp:
-            self._memory.forget(volume)
+            self._memory.forget(volume, shard)
             return True
         for sizes, digest in known.digests.items():
             if summarize(volume, known.stamp, files, sizes).digests[sizes] != digest:
@@ -212,7 +217,10 @@ class Summaries:
             with contextlib.suppress(FileNotFoundError):
                 self._file_system.fsync_directory(f"{volume}/{shard}")
 
-    def _all(self, volume: VolumeId, sizes: SizeFilter | None) -> list[tuple[str, ShardSummary]]:
+    def _all(
+        self, volume: VolumeId, sizes: SizeFilter | None, *, looks: bool
+    ) -> list[tuple[str, ShardSummary]]:
+        """Return the summaries of all shards. With `looks`, look at each directory, for a proof."""
         shards = shards_in(self._file_system, volume)
         found: list[tuple[str, ShardSummary]] = []
         listed = 0
@@ -220,20 +228,27 @@ class Summaries:
             if listed > FILES_PER_REQUEST_MAX and not self._is_forgetful:
                 raise StillListing(f"volume {volume}: {len(found)} of {len(shards)} shards listed")
             known = self._volume(volume).get(shard)
-            each = self._summary(volume, shard, sizes)
+            each = self._summary(volume, shard, sizes, looks=looks)
             if each is not None:
                 found.append((shard, each))
                 listed += each.files if each is not known else 0
         return found
 
     def _summary(
-        self, volume: VolumeId, shard: str, sizes: SizeFilter | None
+        self, volume: VolumeId, shard: str, sizes: SizeFilter | None, *, looks: bool
     ) -> ShardSummary | None:
         """Return the summary of a shard, or None if it does not exist."""
-        directory, known = f"{volume}/{shard}", self._volume(volume).get(shard)
+        known = self._volume(volume).get(shard)
+        # Read before the look, so that a change during it makes the summary invalid.
+        mark = self._file_system.changes.mark_of_shard(str(volume), shard)
+        is_known = known is not None and sizes in known.digests
+        if is_known and not looks and self._is_verified(volume, shard, mark):
+            return known
+        directory = f"{volume}/{shard}"
         try:
             stamp = self._look(directory)
             if known is not None and known.stamp == stamp and sizes in known.digests:
+                self._verify(volume, shard, known, mark)
                 return known
             if not stamp.is_lasting:
                 stamp = self._give_stamp(directory)
@@ -244,12 +259,24 @@ class Summaries:
         if is_unchanged and (stamp.is_lasting or self._is_read_only):
             with self._lock:
                 self._volume(volume)[shard] = found
+                self._marks.get(volume, {}).pop(shard, None)
                 self._unsaved.setdefault(volume, set()).add(shard)
         else:
             # Some file systems store no time before 1970, so that nothing can be remembered.
             self._is_forgetful = not (stamp.is_lasting or self._is_read_only)
             self._forget(volume, shard)
         return found
+
+    def _is_verified(self, volume: VolumeId, shard: str, mark: object) -> bool:
+        """Return True if the known summary was compared with its directory at this mark."""
+        marks = self._marks.get(volume, {})
+        return shard in marks and marks[shard] is mark
+
+    def _verify(self, volume: VolumeId, shard: str, known: ShardSummary, mark: object) -> None:
+        """Record that a summary was compared with its directory, unless it is another one now."""
+        with self._lock:
+            if self._volume(volume).get(shard) is known:
+                self._marks.setdefault(volume, {})[shard] = mark
 
     def _look(self, directory: str) -> Stamp:
         return stamp_of(self._file_system.stat(directory))
@@ -272,7 +299,7 @@ class Summaries:
         with self._lock:
             if self._known.get(volume, {}).pop(shard, None) is not None:
                 self._unsaved.setdefault(volume, set()).add(shard)
-        self._memory.forget(volume)
+        self._memory.forget(volume, shard)
 
     def _volume(self, volume: VolumeId) -> dict[str, ShardSummary]:
         """Return the known summaries of a volume, at first the saved ones."""

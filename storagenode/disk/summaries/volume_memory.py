@@ -62,9 +62,9 @@ class VolumeMemory:
         """Return the volumes with kept answers."""
         return list(self._kept)
 
-    def forget(self, volume: VolumeId) -> None:
-        """Forget the answers about a volume, also what a look finds at this moment."""
-        self._file_system.changes.note(str(volume))
+    def forget(self, volume: VolumeId, shard: str) -> None:
+        """Forget the answers about a volume, also what a look at a shard finds at this moment."""
+        self._file_system.changes.note(f"{volume}/{shard}")
 
     def _state_of(self, volume: VolumeId) -> _State:
         mark = self._file_system.changes.mark_of(str(volume))

@@ -106,6 +106,30 @@ def test_an_unchanged_volume_costs_one_look(store, file_system):
 
 
 @pytest.mark.usefixtures("shard")
+def test_a_change_costs_looks_at_its_shard(store, file_system):
+    """A volume that is filled is compared all the time too."""
+    for number in range(20, 25):
+        put(store, variant_of(version_of(number)), bytes_of(number))
+    kept_answers(store)
+    put(store, variant_of(OF, "m"), bytes_of("m"))
+    file_system.looks.clear()
+    found = answers(store)
+    assert {look for look in file_system.looks if look.count("/") == 1} == {SHARD}
+    assert found == of_new_process(store)
+
+
+@pytest.mark.usefixtures("shard")
+def test_digests_of_shards_are_from_a_look_at_all_of_them(store, root):
+    """They prove that mirrors are equal before a copy is dropped: another program is noticed."""
+    other = variant_of(version_of(20))
+    put(store, other, bytes_of("other"))
+    kept_answers(store)
+    put(store, variant_of(OF, "m"), bytes_of("m"))
+    (root / other.path).unlink()
+    assert store.shard_digests(VOLUME).keys() == {OF.shard}
+
+
+@pytest.mark.usefixtures("shard")
 @pytest.mark.parametrize(
     "change",
     [
