@@ -14,8 +14,8 @@ T = TypeVar("T")
 # An operator can remove hidden directories at any moment. A command that removes a tree meets one
 # operation once or twice.
 ATTEMPTS_MAX = 10
-# In a small cluster, first photos do not wait for new directories. A thousand volumes would need
-# a million of them before the first photo.
+# On a small new disk, first photos do not wait for new directories. A thousand volumes would need a
+# million of them before the first photo.
 VOLUMES_WITH_ALL_SHARDS_MAX = 16
 
 

@@ -125,13 +125,13 @@ class DiskStore(VolumeContents):
             raise
 
     def create_volumes(self, volumes: Iterable[VolumeId]) -> None:
-        """Make this node a mirror of volumes: their markers, and the shards if they are few.
+        """Make this node a mirror of volumes: their markers, and the shards of its first few.
 
-        Shards of many volumes are created with their first files.
+        Others are created with their first files: many at once delay the fsyncs of uploads.
         """
         with self._opening, self._writing():
             new = sorted(set(volumes) - self._volumes)
-            is_small = len(self._volumes) + len(new) <= VOLUMES_WITH_ALL_SHARDS_MAX
+            is_small = not self._volumes and len(new) <= VOLUMES_WITH_ALL_SHARDS_MAX
             create_volumes(
                 self.file_system,
                 self._directories,
