@@ -86,7 +86,7 @@ async def run_drill(
     try:
         async with running_drill_cluster(
             seed=seed,
-            has_bucket=scenario.has_bucket,
+            buckets=scenario.buckets,
             changes_maps=scenario.changes_maps,
             cuts_networks=scenario.cuts_networks,
         ) as drill_cluster:

@@ -7,11 +7,12 @@ import logging
 import os
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from drill.cluster.drill_bucket import COLD, DrillBucket, with_bucket
+from drill.cluster.drill_bucket import DrillBucket, with_bucket, with_only_buckets
 from drill.cluster.links import CLIENTS, Links, running_links, write_views
 from drill.cluster.namespaces import Namespaces, in_namespaces, namespaces
 from drill.cluster.stores import RawDisk, RawStore, photo_files_below
@@ -37,6 +38,16 @@ ONCE = Retries(attempts_max=1)
 TIMEOUTS = Timeouts(connect_seconds=2, response_seconds=8)
 
 
+class Buckets(Enum):
+    """The mirrors in S3."""
+
+    NONE = "none"
+    THIRD = "third"
+    """Every volume has a third mirror, in a bucket."""
+    ONLY = "only"
+    """Every volume has two mirrors, in buckets of two S3 servers."""
+
+
 class DrillCluster:
     """A running cluster, its links, and the history of its load."""
 
@@ -45,7 +56,7 @@ class DrillCluster:
         local: LocalCluster,
         links: Links,
         clients: Mapping[str, Client],
-        bucket: DrillBucket | None = None,
+        buckets: Sequence[DrillBucket] = (),
         networks: Namespaces | None = None,
     ) -> None:
         self.local = local
@@ -53,8 +64,8 @@ class DrillCluster:
         """The config with the real addresses of all servers, not with the addresses of links."""
         self.left_edges: set[str] = set()
         """The edges that follow no map at present."""
-        self.bucket = bucket
-        """The third mirror, if the scenario has one."""
+        self.buckets = buckets
+        """The mirrors in S3, if the scenario has any."""
         self.networks = networks
         """The networks of the colos, if the scenario cuts them."""
         self.roots: Mapping[str, Path] = {
@@ -67,8 +78,7 @@ class DrillCluster:
         Threads read these mappings: a change replaces them.
         """
         disks: dict[str, RawStore] = {id_: RawDisk(r) for id_, r in self.roots.items()}
-        buckets: dict[str, RawStore] = {COLD: bucket.store} if bucket is not None else {}
-        self.stores: Mapping[str, RawStore] = {**disks, **buckets}
+        self.stores: Mapping[str, RawStore] = disks | {each.node: each.store for each in buckets}
         self.links = links
         self.clients = clients
         """By storagemaster: a client that never retries."""
@@ -162,7 +172,7 @@ class DrillCluster:
 async def running_drill_cluster(
     *,
     seed: int,
-    has_bucket: bool = False,
+    buckets: Buckets = Buckets.NONE,
     changes_maps: bool = False,
     cuts_networks: bool = False,
 ) -> AsyncIterator[DrillCluster]:
@@ -171,12 +181,14 @@ async def running_drill_cluster(
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="glassplate-drill-"))
         local = prepare_on_free_ports(Path(folder))
         stack.enter_context(_small_disk(local))
-        bucket = networks = None
+        networks: Namespaces | None = None
+        drill_buckets: list[DrillBucket] = []
         if cuts_networks:
             networks = stack.enter_context(namespaces(list(local.cluster.colos)))
             local = in_namespaces(local, networks)
-        if has_bucket:
-            local, bucket = await asyncio.to_thread(stack.enter_context, with_bucket(local))
+        if buckets is not Buckets.NONE:
+            added = with_bucket(local) if buckets is Buckets.THIRD else with_only_buckets(local)
+            local, drill_buckets = await asyncio.to_thread(stack.enter_context, added)
         links = await stack.enter_async_context(running_links(local.cluster, seed=seed))
         if not changes_maps:
             sites = {p.plan.name: p.plan.colo or "east" for p in local.processes}
@@ -196,7 +208,7 @@ async def running_drill_cluster(
             for master in local.cluster.masters
         }
         await asyncio.gather(*map(_wait_until_all_nodes_serve, clients.values()))
-        drill_cluster = DrillCluster(local, links, clients, bucket, networks)
+        drill_cluster = DrillCluster(local, links, clients, drill_buckets, networks)
         if changes_maps:
             await stack.enter_async_context(run_beside(drill_cluster.follow_edges()))
         yield drill_cluster

@@ -126,9 +126,8 @@ class BucketGone:
 
 
 def proxy_of(drill_cluster: DrillCluster) -> FaultyS3Proxy:
-    """Return the proxy of the cluster's bucket."""
-    assert drill_cluster.bucket is not None, "the scenario has `has_bucket`"
-    return drill_cluster.bucket.proxy
+    """Return the proxy of the cluster's first bucket."""
+    return drill_cluster.buckets[0].proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +157,9 @@ async def read_from_bucket(drill_cluster: DrillCluster) -> Seen:
 
 async def _photos_in_bucket(drill_cluster: DrillCluster) -> dict[str, str]:
     """Return `READS` known photos in the bucket: the digest of the bytes, by path."""
-    assert drill_cluster.bucket is not None, "the scenario has `has_bucket`"
     ends = time.monotonic() + FILLED_SECONDS_MAX
     while True:
-        files = await asyncio.to_thread(list, drill_cluster.bucket.store.photo_files())
+        files = await asyncio.to_thread(list, drill_cluster.buckets[0].store.photo_files())
         known = [(path, data) for path, data, _ in files if path in drill_cluster.urls]
         if len(known) >= READS or time.monotonic() > ends:
             return {path: hashlib.sha256(data).hexdigest() for path, data in known[:READS]}

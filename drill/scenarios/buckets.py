@@ -1,5 +1,7 @@
-"""Scenarios with a third mirror in S3. Time is compressed: an hour is a few seconds."""
+"""Scenarios with mirrors in S3. Time is compressed: an hour is a few seconds."""
 
+from drill.cluster.drill_bucket import PAIR
+from drill.cluster.drill_cluster import Buckets
 from drill.faults.buckets import (
     BucketBreaksOff,
     BucketBusy,
@@ -10,7 +12,7 @@ from drill.faults.buckets import (
 )
 from drill.faults.disks import DiskReplaced
 from drill.faults.evidence import Fault
-from drill.faults.processes import Down
+from drill.faults.processes import Down, Killed
 from drill.scenarios.scenario import ALL_EDGES, Scenario, Step, steps
 
 # The disk mirrors of volumes 1 and 2. While both are down, the bucket serves these volumes.
@@ -25,6 +27,7 @@ def _scenario(
     *faults: Fault,
     timeline: tuple[Step, ...] = (),
     read_success_min: float = 0.99,
+    buckets: Buckets = Buckets.THIRD,
 ) -> Scenario:
     return Scenario(
         name=name,
@@ -34,7 +37,7 @@ def _scenario(
         read_success_min=read_success_min,
         needs=("weed",),
         is_representative=name in REPRESENTATIVE,
-        has_bucket=True,
+        buckets=buckets,
         converge_seconds_max=CONVERGE_SECONDS_MAX,
     )
 
@@ -73,5 +76,17 @@ BUCKETS = (
         Down(BOTH_DISKS),
         BucketCorrupts(),
         read_success_min=0.5,
+    ),
+    _scenario(
+        "bucket-pair-and-one-gone",
+        "All mirrors are buckets of two S3 servers, and one of these is unreachable.",
+        BucketGone(),
+        buckets=Buckets.ONLY,
+    ),
+    _scenario(
+        "bucket-pair-and-one-node-killed",
+        "All mirrors are buckets of two S3 servers, and the node of one is killed three times.",
+        Killed((str(PAIR[1]),), times=3),
+        buckets=Buckets.ONLY,
     ),
 )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from drill.cluster.drill_cluster import Buckets
 from drill.faults.evidence import Fault
 from drill.load.load import Pace
 
@@ -35,8 +36,7 @@ class Scenario:
     pace: Pace = field(default_factory=Pace)
     needs: tuple[str, ...] = ()
     """Requirements on the machine: "root", or the name of a program."""
-    has_bucket: bool = False
-    """True if every volume has a third mirror, in S3."""
+    buckets: Buckets = Buckets.NONE
     changes_maps: bool = False
     """True if the volume map changes. All processes then use its addresses, past all links."""
     cuts_networks: bool = False

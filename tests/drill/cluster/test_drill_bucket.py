@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from drill.cluster.drill_bucket import COLD, add_bucket
+from drill.cluster.drill_bucket import COLD, PAIR, add_bucket, move_to_buckets
 from drill.cluster.faulty_s3_proxy import is_photo_read, running_faulty_s3_proxy
 from drill.cluster.seaweedfs import make_bucket, s3_client, seaweedfs
 from drill.cluster.stores import RawBucket, RawDisk
@@ -23,12 +23,24 @@ def test_the_bucket_is_the_third_mirror_of_every_volume():
     """The bucket's node is added to every volume; services and edges are unchanged."""
     before = render_local_cluster(LocalPorts(21_000))
     without = parse_cluster(before)
-    cluster = parse_cluster(add_bucket(before, "http://127.0.0.1:1", (31_000, 31_001)))
+    cluster = parse_cluster(add_bucket(before, {COLD: "http://127.0.0.1:1"}))
     assert cluster.nodes.keys() - without.nodes.keys() == {COLD}
     assert cluster.nodes[COLD].bucket == BucketLocation("photos", COLD)
     for number, volume in without.volumes.items():
         assert cluster.volumes[number].mirrors == (*volume.mirrors, COLD)
     assert (cluster.masters, cluster.edges) == (without.masters, without.edges)
+
+
+def test_two_buckets_are_the_only_mirrors_of_every_volume():
+    """Each is in one colo. The nodes with disks stay, and mirror nothing."""
+    before = render_local_cluster(LocalPorts(21_000))
+    without = parse_cluster(before)
+    endpoints = {node: f"http://127.0.0.1:{port}" for port, node in enumerate(PAIR, 1)}
+    cluster = parse_cluster(move_to_buckets(before, endpoints))
+    assert cluster.nodes.keys() - without.nodes.keys() == set(PAIR)
+    assert {volume.mirrors for volume in cluster.volumes.values()} == {PAIR}
+    assert [cluster.nodes[node].colo for node in PAIR] == ["east", "west"]
+    assert {cluster.nodes[node].endpoint for node in PAIR} == set(endpoints.values())
 
 
 @pytest.fixture(name="url", scope="module")
