@@ -202,9 +202,11 @@ async def _master_without_memcached(local: LocalCluster) -> AsyncIterator[str]:
 
 def _write_without_memcached(local: LocalCluster, address: Address, path: Path) -> None:
     config = (local.data / "cluster.toml").read_text()
+    master = local.cluster.masters["east-master"]
+    for own, other in ((master.address, address), (master.internal, free_address())):
+        config = config.replace(str(own), str(other))
     lines = [line for line in config.splitlines() if not line.startswith("memcached")]
-    master_address = str(local.cluster.masters["east-master"].address)
-    path.write_text("\n".join(lines).replace(master_address, str(address)))
+    path.write_text("\n".join(lines))
 
 
 if __name__ == "__main__":
