@@ -38,7 +38,7 @@ from storagemaster.client import MasterClient
 from storagenode.protocol.wire import BundledFile, render_bundle
 from volumes.address import Address
 from volumes.machines import own_certificate
-from volumes.photo_path import Info, parse_photo_version, render_path
+from volumes.photo_path import Info, Variant, parse_photo_version, render_path
 
 PHOTOS = 400
 BATCH_PHOTOS = 100
@@ -154,7 +154,10 @@ class Load:
 
 
 async def _upload(local: LocalCluster) -> list[str]:
-    """Upload the photos, each with the info of a large photo; return their references."""
+    """Upload the photos, each with sizes and info of a large photo; return their references.
+
+    A storagemaster would make sizes again that an info describes and no node has.
+    """
     made = await asyncio.to_thread(lambda: make_sizes(render_test_photo(), recipe=RECIPE))
     large = json.loads(made.info)
     master = local.cluster.masters["east-master"]
@@ -170,12 +173,19 @@ async def _upload(local: LocalCluster) -> list[str]:
             photo_version = parse_photo_version(receipt.reference)
             # A node refuses the info of another original.
             large["original"]["sha256"] = receipt.sha256
-            info = json.dumps(large).encode()
-            path, digest = render_path(Info(photo_version)), hashlib.sha256(info).hexdigest()
-            bundle = render_bundle([BundledFile(path, digest, info)])
+            files = [
+                _bundled(Variant(photo_version, each.letter, each.ext), each.data)
+                for each in made.variants
+            ]
+            files.append(_bundled(Info(photo_version), json.dumps(large).encode()))
+            bundle = render_bundle(files)
             await worker.put_bundle(photo_version, bundle, mtime_seconds=1_700_000_000)
             references.append(receipt.reference)
     return references
+
+
+def _bundled(file: Variant | Info, data: bytes) -> BundledFile:
+    return BundledFile(render_path(file), hashlib.sha256(data).hexdigest(), data)
 
 
 @contextlib.asynccontextmanager
@@ -184,7 +194,7 @@ async def _master_without_memcached(local: LocalCluster) -> AsyncIterator[str]:
     address = free_address()
     (master,) = named(local, "east-master")
     config, other = str(local.data / "cluster.toml"), str(local.data / "without.toml")
-    _write_without_memcached(local, address, Path(other))
+    write_without_memcached(local, address, Path(other))
     process = SupervisedProcess(
         dataclasses.replace(
             master.plan,
@@ -200,7 +210,8 @@ async def _master_without_memcached(local: LocalCluster) -> AsyncIterator[str]:
         await process.stop()
 
 
-def _write_without_memcached(local: LocalCluster, address: Address, path: Path) -> None:
+def write_without_memcached(local: LocalCluster, address: Address, path: Path) -> None:
+    """Write a config in which `east-master` has no memcached, and no port that it uses already."""
     config = (local.data / "cluster.toml").read_text()
     master = local.cluster.masters["east-master"]
     for own, other in ((master.address, address), (master.internal, free_address())):
