@@ -77,15 +77,21 @@ def change_map(
     async def run(client: Client) -> Document:
         document = await propose(connection, client, edit, why=why, is_applied=is_applied)
         if wait and is_applied:
-            document |= {"plan": (await carry_out(connection, client, edit, why=why))["plan"]}
+            ended = await carry_out(connection, client, edit, why=why)
+            document |= {key: ended[key] for key in ("plan", "version", "digest")}
         return document
 
     document = connection.run(run)
-    show_change(document, is_applied=is_applied, as_json=as_json)
+    show_change(document, is_applied=is_applied, as_json=as_json, has_waited=wait)
 
 
-def show_change(document: Document, *, is_applied: bool, as_json: bool) -> None:
-    """Print a change and its plan; exit with status 1 if the plan has an obstacle."""
+def show_change(
+    document: Document, *, is_applied: bool, as_json: bool, has_waited: bool = False
+) -> None:
+    """Print a change and its plan; exit with status 1 if the plan has an obstacle.
+
+    A command that has waited has the plan of what is left, which is nothing or obstacles.
+    """
     from glassplate.cli.views.move_tables import plan_view
 
     if as_json:
@@ -93,7 +99,9 @@ def show_change(document: Document, *, is_applied: bool, as_json: bool) -> None:
     else:
         for line in changed_lines(document):
             click.echo(line)
-        if "plan" in document:
+        if has_waited and document["applied"] and not document["plan"]["obstacles"]:
+            click.echo("All moves have ended.")
+        elif "plan" in document:
             print_parts(*plan_view(document["plan"]))
         if document["applied"]:
             click.echo(f"Map {document['version']} ({document['digest']}) is in force.")
