@@ -30,6 +30,7 @@ class Changes:
         """
         folder, _, below = path.partition("/")
         shard, _, _ = below.partition("/")
+        # The shard first: an answer under the new mark of the folder is never from an old shard.
         if shard:
             self._shards.setdefault(folder, {})[shard] = object()
         else:
