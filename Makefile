@@ -64,8 +64,9 @@ bench-edge: $(DEV) ## measure reads through the edge against bare files from ngi
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m bench.edge
 
-bench-moves: $(DEV) ## measure plans of moves with 300 nodes, and the rates of copies
+bench-moves: $(DEV) ## measure plans of moves with 300 nodes, rates of copies, and new maps
 	$(BIN)/python -m bench.moves
+	$(BIN)/python -m bench.map_spread
 
 bench-purge: $(DEV) ## measure the time from 1,000 deletes until no edge serves a size
 	@proxy_config/install-servers.sh test

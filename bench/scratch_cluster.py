@@ -1,8 +1,10 @@
 """Cluster of real processes for a benchmark, in a temporary directory.
 
-TMPDIR selects the disk of the measurement.
+TMPDIR selects the disk of the measurement. The directories are deleted when the process ends: for
+some minutes after a delete, ext4 looks past each inode that was freed before it creates a file.
 """
 
+import atexit
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator
@@ -14,16 +16,19 @@ from volumes.cluster import Cluster
 from volumes.config.cluster_file import load_cluster
 from volumes.photo_path import VolumeId
 
+_directories = contextlib.ExitStack()
+atexit.register(_directories.close)
+
 
 @contextlib.asynccontextmanager
 async def scratch_cluster() -> AsyncIterator[LocalCluster]:
     """Prepare a cluster without starting it; stop its processes when the block exits."""
-    with tempfile.TemporaryDirectory(prefix="glassplate-bench-") as folder:
-        cluster = prepare_on_free_ports(Path(folder))
-        try:
-            yield cluster
-        finally:
-            await cluster.stop(cluster.processes)
+    folder = tempfile.TemporaryDirectory(prefix="glassplate-bench-")
+    cluster = prepare_on_free_ports(Path(_directories.enter_context(folder)))
+    try:
+        yield cluster
+    finally:
+        await cluster.stop(cluster.processes)
 
 
 def named(cluster: LocalCluster, *names: str) -> list[SupervisedProcess]:

@@ -86,6 +86,7 @@ async def run_drill(
     try:
         async with running_drill_cluster(
             seed=seed,
+            load_seconds=load_seconds,
             buckets=scenario.buckets,
             changes_maps=scenario.changes_maps,
             cuts_networks=scenario.cuts_networks,

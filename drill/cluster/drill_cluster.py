@@ -33,7 +33,9 @@ log = logging.getLogger(__name__)
 
 SMALL_DISK = NodeId("east-2")
 """The node with its own mounted disk, which a fault can fill or remount read-only."""
-SMALL_DISK_BYTES = 256 * 1024 * 1024
+SMALL_DISK_BYTES_MIN = 256 * 1024 * 1024
+# More than the load stores, so that only a fault fills the disk.
+SMALL_DISK_BYTES_PER_SECOND = 4 * 1024 * 1024
 ONCE = Retries(attempts_max=1)
 TIMEOUTS = Timeouts(connect_seconds=2, response_seconds=8)
 
@@ -172,15 +174,19 @@ class DrillCluster:
 async def running_drill_cluster(
     *,
     seed: int,
+    load_seconds: float,
     buckets: Buckets = Buckets.NONE,
     changes_maps: bool = False,
     cuts_networks: bool = False,
 ) -> AsyncIterator[DrillCluster]:
-    """Run a cluster until the block exits, and leave nothing behind."""
+    """Run a cluster until the block exits, and leave nothing behind.
+
+    Its small disk has room for a load of these seconds.
+    """
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="glassplate-drill-"))
         local = prepare_on_free_ports(Path(folder))
-        stack.enter_context(_small_disk(local))
+        stack.enter_context(_small_disk(local, load_seconds=load_seconds))
         networks: Namespaces | None = None
         drill_buckets: list[DrillBucket] = []
         if cuts_networks:
@@ -219,6 +225,11 @@ def can_mount() -> bool:
     return os.geteuid() == 0
 
 
+def small_disk_bytes(load_seconds: float) -> int:
+    """Return the size of the small disk for a load of these seconds."""
+    return max(SMALL_DISK_BYTES_MIN, int(load_seconds * SMALL_DISK_BYTES_PER_SECOND))
+
+
 async def _start(local: LocalCluster) -> None:
     """Start the shared services, then all other processes at once, which is faster."""
     shared = [process for process in local.processes if not process.plan.colo]
@@ -248,13 +259,13 @@ async def _stop(local: LocalCluster) -> None:
 
 
 @contextlib.contextmanager
-def _small_disk(local: LocalCluster) -> Iterator[None]:
+def _small_disk(local: LocalCluster, *, load_seconds: float) -> Iterator[None]:
     """Mount a disk in memory for one node if this process can mount."""
     node = local.cluster.nodes[SMALL_DISK]
     if not can_mount():
         yield
         return
-    size = f"size={SMALL_DISK_BYTES}"
+    size = f"size={small_disk_bytes(load_seconds)}"
     _run("mount", "-t", "tmpfs", "-o", size, "glassplate-drill", node.store)
     try:
         mark_root(Path(node.store), node)
