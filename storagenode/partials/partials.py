@@ -138,8 +138,7 @@ class Partials:
         """Return the SHA-256 of a complete partial.
 
         Raises:
-            NotFound: The partial does not exist.
-            Conflict: It is not complete.
+            NotFound: The partial does not exist, or is not complete.
             Corrupt: Its bytes are not as they were written.
         """
         with _removal_as_not_found(partial):
@@ -152,7 +151,8 @@ class Partials:
 
         Raises:
             DigestMismatch: The bytes do not match `digest`.
-            NotFound, Conflict, Corrupt: As `digest` does, and as the publishing of an upload does.
+            NotFound, Corrupt: As `digest` does.
+            NodeError: As the publishing of an upload does.
         """
         segments = self._complete(partial)
         first = segments[0]
@@ -216,7 +216,8 @@ class Partials:
     def _complete(self, partial: Partial) -> list[Segment]:
         segments = segments_of(self._file_system, partial)
         if length_of(segments) != partial.bytes_total:
-            raise Conflict(
+            # No `Conflict`: the photo has no other bytes, and another node may have all of these.
+            raise NotFound(
                 f"partial upload {partial.name} has {length_of(segments)} of its "
                 f"{partial.bytes_total} bytes"
             )

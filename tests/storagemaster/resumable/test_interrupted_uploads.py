@@ -158,6 +158,27 @@ async def test_a_photo_on_one_node_is_not_stored(cluster, tus):
     assert list(stored(cluster).values()) == [[PHOTO, PHOTO]]
 
 
+async def test_bytes_that_a_power_failure_took_before_the_commit_are_sent_again(
+    cluster, tus, monkeypatch
+):
+    """The nodes have fewer bytes then, and no others: this is not a key that was used twice."""
+    path = await begun(tus)
+    await tus.append(path, PHOTO[:700_000], offset=0)
+    publish, left = node_partials.Partials.publish, [True, True]
+
+    def lose_bytes_and_publish(partials, partial, *arguments, **options):
+        if left:
+            left.pop()
+            last = node_partials.segments_of(partials._file_system, partial)[-1]
+            partials._file_system.unlink(last.path)
+        return publish(partials, partial, *arguments, **options)
+
+    monkeypatch.setattr(node_partials.Partials, "publish", lose_bytes_and_publish)
+    assert (await tus.append(path, PHOTO[700_000:], offset=700_000)).status == 503
+    await finish(tus, path)
+    assert list(stored(cluster).values()) == [[PHOTO, PHOTO]]
+
+
 async def test_both_nodes_can_restart(cluster, tus):
     """Acknowledged bytes are on their disks."""
     path = await begun(tus)

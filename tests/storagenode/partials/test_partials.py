@@ -182,7 +182,7 @@ def test_publishing_twice_publishes_once(partials):
 def test_an_incomplete_partial_is_not_published(partials, root):
     """A photo has all of its bytes or is not there."""
     append(partials, DATA[:999], offset=0)
-    with pytest.raises(Conflict, match="has 999 of its 1000 bytes"):
+    with pytest.raises(NotFound, match="has 999 of its 1000 bytes"):
         publish(partials)
     assert not (root / ORIGINAL.path).exists()
 

@@ -96,7 +96,7 @@ def test_errors_say_what_is_wrong(served, partial):
         append(served, partial, DATA[:10], offset=5)
     with pytest.raises(BadRequest, match="was announced with 2500000 bytes"):
         append(served, partial, DATA, offset=100_000)
-    with pytest.raises(Conflict, match="has 100000 of its 2500000 bytes"):
+    with pytest.raises(NotFound, match="has 100000 of its 2500000 bytes"):
         served.run(served.client.partial_digest(partial))
 
 
