@@ -102,10 +102,33 @@ class Relinking:
         await self._mirroring.write_all(placed, write, patience_seconds=patience)
         await self._require_complete(old, new, original_only=original_only, outcome=outcome)
 
+    async def mirror(self, new: PhotoVersion, *, outcome: str) -> None:
+        """Return when two nodes have the whole of a version that an earlier request has linked.
+
+        That request may have failed after one mirror linked it, and the old version be gone since.
+
+        Raises:
+            PhotoGone: A tombstone covers the version.
+            Unavailable: Fewer than two nodes have it, or no reachable mirror has its original.
+        """
+        files = await self._reads.files_of(new.volume, new.photo)
+        if files.version(new).original is None:
+            raise Unavailable(f"no mirror provided the original of {new}; {outcome}, try again")
+        placed = self._mirrors.place(new.volume, outcome=outcome)
+
+        async def write(target: Target) -> None:
+            # Infos last: an info says that all sizes exist.
+            for file in sorted(relinked_files(new, files), key=lambda f: isinstance(f, Info)):
+                holders = files.holders[file]
+                if target.hint_for is not None or target.node not in holders:
+                    await self._pull(target, holders[0], file, files.digests.get(file, frozenset()))
+
+        await self._mirroring.write_all(placed, write)
+
     async def _pull(
-        self, handoff: Target, source: NodeId, file: RelinkedFile, digests: frozenset[str]
+        self, target: Target, source: NodeId, file: RelinkedFile, digests: frozenset[str]
     ) -> None:
-        """Copy a linked file to a handoff node.
+        """Copy a linked file to a mirror or a handoff node.
 
         Raises:
             Corrupt: No mirror had recorded the source's digest.
@@ -114,9 +137,9 @@ class Relinking:
         metadata = await self._mirrors.nodes[source].stat(place)
         if metadata.digest not in digests:
             raise Corrupt(f"{place} has SHA-256 {metadata.digest} on {source}, unknown to mirrors")
-        await self._mirrors.nodes[handoff.node].pull(
+        await self._mirrors.nodes[target.node].pull(
             Pull(
-                place=Place(file, handoff.hint_for),
+                place=Place(file, target.hint_for),
                 source_node=source,
                 source=self._mirrors.nodes[source].url,
                 source_place=place,

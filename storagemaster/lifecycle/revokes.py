@@ -70,6 +70,8 @@ class Revokes:
             if not files.version(new).is_gone and files.unreachable:
                 files.refuse(f"the version that replaces {photo_version}")
             raise PhotoGone(f"version {photo_version} was deleted")
+        else:
+            await self._relinking.mirror(new, outcome=_OUTCOME)
         deletion = await self._deletes.delete(
             photo_version.volume, photo_version.photo, photo_version.version
         )

@@ -168,6 +168,26 @@ async def test_a_retry_waits_for_a_mirror_that_may_have_the_new_version(cluster,
     assert (answer.status, again) == (200, new)
 
 
+async def test_a_retry_mirrors_a_new_version_that_one_mirror_has(cluster, photo):
+    """The first attempt failed half-way, and the old version was deleted meanwhile."""
+    _, new = await revoke(cluster, photo)
+    made = {original_of(new), render_path(Info(new)), *sizes_paths(new)}
+    for path in made:
+        cluster.path("west-1", path).unlink()
+    answer, again = await revoke(cluster, photo)
+    assert (answer.status, again) == (200, new)
+    assert made <= set(cluster.visible("west-1"))
+
+
+async def test_a_retry_stores_hints_of_a_new_version_for_a_mirror_that_is_down(cluster, photo):
+    """It has two copies before the response, as after the first attempt."""
+    _, new = await revoke(cluster, photo)
+    await cluster.stop_and_notice("west-1")
+    answer, again = await revoke(cluster, photo)
+    assert (answer.status, again) == (200, new)
+    assert {"east-1", "west-2 for west-1"} <= set(cluster.holders(original_of(new)))
+
+
 async def test_a_revoke_of_a_deleted_version_is_gone_once_all_mirrors_respond(cluster, photo):
     """And at once if the tombstone of the new version is there as well."""
     _, new = await revoke(cluster, photo)
