@@ -83,8 +83,9 @@ class MapFollowing:
             await self._fetch(MapKind.VOTE, elected, {n: r.vote for n, r in reports.items()})
         elif votes.leading is not None:
             await self._spread(votes.leading, votes.votes[votes.leading], votes.without)
-        elif self._signed is None and self.in_force.version > 1:
-            # This process began with the map that its machine has.
+        if self._signed is None and self.in_force.version > 1:
+            # This process began with the map of its machine. A node that lags behind needs the
+            # signed text, and cannot vote for the next map before.
             held = {n: r.in_force for n, r in reports.items()}
             await self._fetch(MapKind.IN_FORCE, self.in_force.id, held)
         await self.send_to_lagging()

@@ -214,6 +214,23 @@ async def test_a_node_that_was_down_follows_when_it_is_back(cluster):
     assert await versions(cluster) == dict.fromkeys(NODES, 2)
 
 
+async def test_a_node_that_lags_behind_follows_while_votes_for_the_next_map_are_open(cluster):
+    """Its vote decides, and the only storagemaster has begun with the map of its machine."""
+    await cluster.stop_and_notice("west-2")
+    assert (await change(cluster.master, edited(cluster.master))).status == 200
+    in_force = cluster.master.maps.in_force
+    await cluster.stop_and_notice("west-1")
+    text = edited(cluster.master, state=VolumeState.CLOSED)
+    assert (await change(cluster.master, text, after_version=2)).status == 503
+    await cluster.start("west-2")
+    late = await cluster.another_master(config=with_map(cluster.config, in_force))
+    for _ in range(3):
+        await follow(late)
+    assert late.maps.in_force.version == 3
+    assert (await late.fleet._nodes["west-2"].status(timeout_seconds=10)).map_version == 3
+    await cluster.start("west-1")
+
+
 async def test_a_restarted_node_keeps_its_map(cluster):
     """`cluster.toml` is still version 1."""
     assert (await change(cluster.master, edited(cluster.master))).status == 200
