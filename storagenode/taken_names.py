@@ -67,6 +67,18 @@ def resolve_taken_name(
     return Resolution.REPLACE if found == staged.digest else Resolution.QUARANTINE_AND_REPLACE
 
 
+def seconds_after_damage(
+    staged: Staged, *, staged_seconds: int, existing_seconds: int, recorded: str | None
+) -> int:
+    """Return the time of a file that replaces damaged bytes.
+
+    An upload that arrives late, or again, keeps the time of the same photo that was there, as its
+    other mirrors do. A repair has the time of its source.
+    """
+    is_same = recorded == staged.digest and not staged.replaces
+    return min(staged_seconds, existing_seconds) if is_same else staged_seconds
+
+
 def resolve_taken_tombstone(
     *, is_genuine: bool, existing_bytes: int, seconds_later: int
 ) -> Resolution:

@@ -40,6 +40,7 @@ from storagenode.taken_names import (
     resolve_taken_name,
     resolve_taken_tombstone,
     rival_paths,
+    seconds_after_damage,
 )
 from volumes.cluster import NodeId
 from volumes.photo_path import (
@@ -241,6 +242,12 @@ class BucketPublisher:
             )
         if resolution is Resolution.QUARANTINE_AND_REPLACE:
             self.add_to_quarantine(place)
+            mtime_seconds = seconds_after_damage(
+                file,
+                staged_seconds=mtime_seconds,
+                existing_seconds=existing.stat.mtime_seconds,
+                recorded=existing.digest,
+            )
         self._put(file, place.path, mtime_seconds, only_if_new=False)
         existed = found == existing.digest == file.digest
         return Published(place.path, file.digest, file.bytes, mtime_seconds, existed=existed)

@@ -31,6 +31,7 @@ from storagenode.taken_names import (
     resolve_taken_name,
     resolve_taken_tombstone,
     rival_paths,
+    seconds_after_damage,
 )
 from volumes.cluster import NodeId
 from volumes.photo_path import (
@@ -226,6 +227,14 @@ class Publisher:
             return Published(place.path, found, stat.bytes, stat.mtime_seconds, existed=True)
         if resolution is Resolution.QUARANTINE_AND_REPLACE:
             self.add_to_quarantine(place)
+            seconds = seconds_after_damage(
+                staged,
+                staged_seconds=staged.mtime_seconds,
+                existing_seconds=stat.mtime_seconds,
+                recorded=recorded,
+            )
+            if seconds != staged.mtime_seconds:
+                staged.seal(mtime_seconds=seconds, digest=staged.digest)
         # The rename is atomic, so the name always has a file.
         staged.rename(place.path)
         existed = found == recorded == staged.digest

@@ -223,7 +223,8 @@ def test_a_corrupt_object_is_replaced_by_the_right_bytes(store):
     client, at = store.bucket._client, store.bucket._at(variant_of(OF).path)
     notes = client.head_object(**at)["Metadata"]
     client.put_object(**at, Body=b"other", Metadata=notes)
-    assert not put(store, variant_of(OF), b"photo").existed
+    again = put(store, variant_of(OF), b"photo", mtime_seconds=MTIME + 1)
+    assert (again.existed, again.mtime_seconds) == (False, MTIME)
     assert read(store, variant_of(OF)) == b"photo"
     assert any(path.startswith(".quarantine/") for path in store.find(OF.photo))
 
